@@ -2,7 +2,7 @@
 
 import logging
 
-from models.queries.billing.payment_rows import PaymentRow
+from models.queries.billing.upgrades.payment_rows import PaymentRow
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.payments import Charge, RefundRefused
 from workflows.billing.types import UpgradeStep

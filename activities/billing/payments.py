@@ -17,9 +17,9 @@ from activities.billing.payment_logs import (
 )
 from models.database.transaction_limits import LockScope
 from models.enums import OPEN_CHARGE, ChargeState, PaymentFailure, ReversalState
-from models.queries.billing import payments
-from models.queries.billing.payment_rows import PaymentRow, get_named_payment, get_payment
-from models.queries.billing.payments import ForeignCharge
+from models.queries.billing.upgrades import payments
+from models.queries.billing.upgrades.payment_rows import PaymentRow, get_named_payment, get_payment
+from models.queries.billing.upgrades.payments import ForeignCharge
 from models.rules.billing.payments import PaymentAction
 from models.session import Database, ReadSession, WriteSession
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered

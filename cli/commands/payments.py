@@ -8,9 +8,9 @@ import typer
 
 from cli.commands.lookups import TenantOption, get_tenant
 from cli.commands.operator_session import in_transaction
-from models.queries.billing import payments
-from models.queries.billing.open_matters import OpenMatter, find_shown, list_open_matters
-from models.queries.billing.payment_rows import PaymentRow
+from models.queries.billing.upgrades import payments
+from models.queries.billing.upgrades.open_matters import OpenMatter, find_shown, list_open_matters
+from models.queries.billing.upgrades.payment_rows import PaymentRow
 from models.session import WriteSession
 
 app = typer.Typer(help="Refunds that are owed, and disputed payments.", no_args_is_help=True)

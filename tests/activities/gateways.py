@@ -11,8 +11,13 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.billing.payments import Payments
 from models.enums import Channel, ChargeState, DeliveryMode, PaymentStatus, ReversalState
-from models.queries.billing.payment_events import ChargeEvent, PaymentKey, StoredEvent, take_event
-from models.queries.billing.payment_reversals import ReversalEvent
+from models.queries.billing.upgrades.payment_events import (
+    ChargeEvent,
+    PaymentKey,
+    StoredEvent,
+    take_event,
+)
+from models.queries.billing.upgrades.payment_reversals import ReversalEvent
 from models.rules.billing.payments import PaymentAction
 from models.rules.messages.operations import UPGRADE
 from models.rules.messages.reference import PaymentReference

@@ -13,8 +13,8 @@ from models.database.transaction_limits import LockScope
 from models.enums import Channel, MessageStatus
 from models.errors import InsufficientCredits
 from models.queries.alerts.threshold_alerts import Account, align, limits_changed, read_balances
-from models.queries.billing import payments
-from models.queries.billing.payment_rows import get_payment
+from models.queries.billing.upgrades import payments
+from models.queries.billing.upgrades.payment_rows import get_payment
 from models.queries.messages import settlement, settlement_facts
 from models.queries.messages.acceptance import AcceptedMessage
 from models.rules.alerts.thresholds import Funds

@@ -19,7 +19,7 @@ from activities.messages.reconcile import Reconciliation
 from activities.messages.settle import Settlement
 from cli.dev.postgres import EmbeddedPostgres
 from models.enums import Channel, DeliveryMode, MessageStatus
-from models.queries.billing.payment_rows import PaymentMissing
+from models.queries.billing.upgrades.payment_rows import PaymentMissing
 from models.queries.registration import registrations
 from models.rules.registration.lifecycle import RegistrationReference
 from models.rules.registration.vocabulary import RegistrationKind, RegistrationOperation

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from activities.messages.settle import Settlement
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
-from models.queries.billing import payments
-from models.queries.billing.payment_rows import get_payment
+from models.queries.billing.upgrades import payments
+from models.queries.billing.upgrades.payment_rows import get_payment
 from models.queries.messages import conclude, dispatch, receipts, settlement, settlement_facts
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NotFunded
 from models.queries.messages.receipts import AttemptKey, NewReceipt

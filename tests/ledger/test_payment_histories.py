@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from models.enums import OPEN_CHARGE, ChargeState, PaymentStatus, ReversalState
-from models.queries.billing.payments import ForeignCharge
+from models.queries.billing.upgrades.payments import ForeignCharge
 from models.rules.billing.payments import may_step
 from models.session import Database
 from tests.activities.gateways import BUSY, LOST, UNREACHABLE, OwnGateway, PaymentHarness

@@ -4,8 +4,8 @@ from typing import Final
 
 from tests.mutants.fault import Fault
 
-_PAYMENTS: Final = "models/queries/billing/payments.py"
-_ROWS: Final = "models/queries/billing/payment_rows.py"
+_PAYMENTS: Final = "models/queries/billing/upgrades/payments.py"
+_ROWS: Final = "models/queries/billing/upgrades/payment_rows.py"
 _PAYING: Final = "activities/billing/payments.py"
 
 _PAY: Final = (
@@ -99,7 +99,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a charge of another payment is taken for this one's",
-        "models/queries/billing/payment_events.py",
+        "models/queries/billing/upgrades/payment_events.py",
         "_NAMED",
         "p.public_id = :payment",
         "p.public_id <> -:payment",
@@ -107,7 +107,7 @@ FAULTS: Final = (
     ),
     Fault(
         "reports of one gateway are about another's charge",
-        "models/queries/billing/payment_events.py",
+        "models/queries/billing/upgrades/payment_events.py",
         "take_event",
         "payment.gateway != gateway",
         "False",
@@ -115,7 +115,7 @@ FAULTS: Final = (
     ),
     Fault(
         "reports that were read before take effect again",
-        "models/queries/billing/payment_events.py",
+        "models/queries/billing/upgrades/payment_events.py",
         "take_event",
         "changed = stored is not None and",
         "changed =",

@@ -11,15 +11,15 @@ from api.workflow_starters import UpgradeStarter
 from models.database.transaction_limits import LockScope
 from models.errors import NotFound
 from models.metrics import CHARGE_MISMATCHES, PAYMENTS_ENDED
-from models.queries.billing.payment_events import (
+from models.queries.billing.upgrades.payment_events import (
     ChargeEvent,
     PaymentKey,
     StoredEvent,
     find_named,
     take_event,
 )
-from models.queries.billing.payment_reversals import ReversalEvent
-from models.queries.billing.payments import ForeignCharge
+from models.queries.billing.upgrades.payment_reversals import ReversalEvent
+from models.queries.billing.upgrades.payments import ForeignCharge
 from models.rules.billing.payments import ChargeMismatch
 from models.rules.messages.reference import parse_payment_reference
 from models.session import Database

@@ -28,9 +28,9 @@ from models.errors import (
     TemporarilyUnavailable,
     ValidationFailed,
 )
-from models.queries.billing import upgrades
 from models.queries.billing.ledger import FoundEntry, list_entries
-from models.queries.billing.upgrades import FoundUpgrade
+from models.queries.billing.upgrades import upgrades
+from models.queries.billing.upgrades.upgrades import FoundUpgrade
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import get_merchant, narrow_scope
 from models.session import Database, WriteSession

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.enums import ChargeState, PaymentFailure
-from models.queries.billing import payments
-from models.queries.billing.payment_rows import PaymentRow, get_payment
+from models.queries.billing.upgrades import payments
+from models.queries.billing.upgrades.payment_rows import PaymentRow, get_payment
 from models.session import Database
 from tests.activities.gateways import OwnGateway, PaymentHarness
 from tests.factories import Owner

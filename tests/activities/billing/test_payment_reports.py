@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from models.enums import ChargeState, PaymentStatus
-from models.queries.billing.payment_events import find_named
+from models.queries.billing.upgrades.payment_events import find_named
 from models.session import Database
 from providers.ports.messages import NotFound
 from tests.activities.gateways import BUSY, OwnGateway, PaymentHarness

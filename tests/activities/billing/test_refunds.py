@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.enums import PaymentStatus, ReversalState
-from models.queries.billing import payments
-from models.queries.billing.payment_rows import get_payment
+from models.queries.billing.upgrades import payments
+from models.queries.billing.upgrades.payment_rows import get_payment
 from models.rules.billing.payments import PaymentAction
 from models.session import Database
 from providers.ports.payments import RefundAnswer, RefundRefused

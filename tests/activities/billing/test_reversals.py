@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.enums import ChargeState, PaymentStatus, ReversalState
-from models.queries.billing.payments import ForeignCharge
+from models.queries.billing.upgrades.payments import ForeignCharge
 from models.rules.billing.payments import PaymentAction
 from models.session import Database
 from tests.activities.gateways import OwnGateway, PaymentHarness

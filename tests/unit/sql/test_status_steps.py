@@ -32,7 +32,7 @@ ALLOWED: Final[dict[Origin, Steps]] = {
 }
 
 DOORS: Final = {
-    ("models.queries.billing.payments", "_write"),
+    ("models.queries.billing.upgrades.payments", "_write"),
     ("models.queries.registration.registrations", "change_state"),
 }
 """Functions that write through SQLAlchemy and make permitted transitions only; tested there."""

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from models.enums import AlertSeverity, AlertType, Channel, PaymentFailure, ReversalState
 from models.queries.alerts.alerts import raise_alert, resolve_alerts
-from models.queries.billing.payment_rows import PaymentRow
+from models.queries.billing.upgrades.payment_rows import PaymentRow
 from models.session import WriteSession
 
 _OF_ONE = (AlertType.REFUND_STUCK, AlertType.PAYMENT_DISPUTED)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from models.enums import AlertType, PaymentStatus
-from models.queries.billing.payment_rows import PaymentRow, find_payment
+from models.queries.billing.upgrades.payment_rows import PaymentRow, find_payment
 from models.session import WriteSession
 
 

@@ -12,8 +12,8 @@ from sqlmodel import col
 
 from models.enums import ChargeState, PaymentFailure, PaymentStatus
 from models.queries.alerts.threshold_alerts import credits_changed
-from models.queries.billing import payment_alerts
-from models.queries.billing.payment_rows import PaymentRow
+from models.queries.billing.upgrades import payment_alerts
+from models.queries.billing.upgrades.payment_rows import PaymentRow
 from models.rules.billing.payments import (
     Change,
     ChargeMismatch,

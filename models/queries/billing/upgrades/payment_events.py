@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from models.enums import ChargeState, PaymentStatus
-from models.queries.billing import payments
-from models.queries.billing.payment_reversals import (
+from models.queries.billing.upgrades import payments
+from models.queries.billing.upgrades.payment_reversals import (
     ReversalEvent,
     apply_reversal,
     check_reversal,
 )
-from models.queries.billing.payment_rows import PaymentRow, get_payment
-from models.queries.billing.payments import ForeignCharge
+from models.queries.billing.upgrades.payment_rows import PaymentRow, get_payment
+from models.queries.billing.upgrades.payments import ForeignCharge
 from models.rules.billing.payments import ChargeMismatch
 from models.rules.messages.reference import PaymentReference
 from models.session import ReadSession, WriteSession

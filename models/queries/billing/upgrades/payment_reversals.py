@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from models.enums import AlertSeverity, ReversalState
-from models.queries.billing import payment_alerts, payments
-from models.queries.billing.payment_rows import PaymentRow
-from models.queries.billing.payments import ForeignCharge
+from models.queries.billing.upgrades import payment_alerts, payments
+from models.queries.billing.upgrades.payment_rows import PaymentRow
+from models.queries.billing.upgrades.payments import ForeignCharge
 from models.rules.billing.payments import ChargeMismatch, changes_dispute
 from models.session import WriteSession
 
