@@ -185,6 +185,10 @@ class Payments:
         """Have it tried again, until the refund has been due for too long."""
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await _get(db, step, locked=True)
+            if payment.next_action is PaymentAction.REFUND and payment.returned:
+                # The gateway reported it while the last answer was lost.
+                await payments.record_refund(db, payment, None, _now())
+                return await self._progress_after(db, payment)
             due_at = payment.refund_due_at
             if due_at is None or _now() < due_at + step.refund_wait:
                 return _progress(payment, answer)

@@ -14,7 +14,8 @@ KEPT_FOR: Final = timedelta(days=30)
 class ExpiredRecords:
     """Deletes records older than `KEPT_FOR`. Idempotent: a deleted record is not there again.
 
-    Sends and upgrades are answered from their own rows, which are not deleted here.
+    Sends and upgrades are answered from their own rows, which are not deleted here; neither are the
+    records of upgrades.
     """
 
     def __init__(self, database: Database) -> None:

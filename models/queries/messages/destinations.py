@@ -31,7 +31,7 @@ _COUNT = text(
                SELECT 1 FROM message
                 WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
                   AND contact_key = :contact_key AND channel IN ('SMS', 'VOICE')
-                  AND id <> :message_id) AS already
+                  AND id <> :message_id AND status <> 'CANCELED') AS already
     ), counted AS (
         INSERT INTO destination_window AS w
                (tenant_id, merchant_id, destination_key, sent_at, expires_at)

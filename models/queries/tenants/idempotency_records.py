@@ -126,13 +126,15 @@ async def delete_record(db: WriteSession, record_key: RecordKey, *, fingerprint:
     )
 
 
-# By `ix_idempotency_record_age`. Rows that another transaction has locked are left for a later
+# By `ix_idempotency_record_age`. Keys of upgrades are known as long as their payment: a key that
+# named an existing reference stands here alone, and must not charge once that payment has failed.
+# Rows that another transaction has locked are left for a later
 # turn, so that two workers never wait for each other.
 _DELETE_OLD = text(
     """
     WITH old AS MATERIALIZED (
         SELECT tenant_id, route, scope, idempotency_key FROM idempotency_record
-         WHERE created_at < :before
+         WHERE created_at < :before AND route <> 'POST /api/v1/billing/upgrade'
          ORDER BY created_at LIMIT :most
            FOR UPDATE SKIP LOCKED
     ), deleted AS (

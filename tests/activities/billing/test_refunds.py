@@ -80,6 +80,30 @@ async def test_one_that_is_never_made_ends_with_an_alert_and_stays_owed(
     assert await harness.open_alerts() == [("REFUND_STUCK", "CRITICAL", 1)]
 
 
+class ReportingGateway(OwnGateway):
+    """A gateway whose refund takes effect and is reported while its answer is lost."""
+
+    harness: PaymentHarness
+    payment_id: int
+
+    async def refund(self, charge_id: str, key: str) -> RefundAnswer:
+        await super().refund(charge_id, key)
+        await self.harness.keep(self.payment_id, refunded_cents=10)
+        return LOST
+
+
+async def test_one_that_is_reported_during_its_last_try_is_not_stuck(
+    database: Database, owner: Owner
+) -> None:
+    gateway = ReportingGateway()
+    harness = gateway.harness = PaymentHarness(database, owner, gateway)
+    payment_id = gateway.payment_id = await owed(harness)
+    await harness.keep(payment_id, refund_due_at=datetime.now(UTC) - timedelta(hours=73))
+    assert (await harness.take("refund", payment_id)).status is REFUNDED
+    assert await harness.open_alerts() == []
+    assert await harness.broken_laws() == []
+
+
 async def test_a_gateway_that_is_gone_ends_it_likewise(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:

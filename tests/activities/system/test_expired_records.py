@@ -35,9 +35,11 @@ async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[
     await database.close()
 
 
-async def add(database: Database, owner: Owner, key: str, *, age: timedelta) -> None:
+async def add(
+    database: Database, owner: Owner, key: str, *, age: timedelta, route: str = "POST /r"
+) -> None:
     """Store an answer of this age."""
-    record = RecordKey(tenant_id=owner.tenant_id, route="POST /r", scope="", idempotency_key=key)
+    record = RecordKey(tenant_id=owner.tenant_id, route=route, scope="", idempotency_key=key)
     async with database.transaction() as db:
         now = datetime.now(UTC) - age
         await add_record(db, record, fingerprint="f" * 64, answer={"a": 1}, now=now)
@@ -58,6 +60,15 @@ async def test_a_record_is_kept_for_thirty_days_and_then_deleted(alone: Database
     assert await keys(alone) == ["new", "young"]
     assert await ExpiredRecords(alone).delete(datetime.now(UTC), 100) == 0
     assert timedelta(days=30) == KEPT_FOR
+
+
+async def test_a_key_of_an_upgrade_is_kept(alone: Database) -> None:
+    owner = await make_owner(alone)
+    years = timedelta(days=800)
+    await add(alone, owner, "paid", age=years, route="POST /api/v1/billing/upgrade")
+    await add(alone, owner, "other", age=years, route="POST /api/v1/merchants")
+    assert await ExpiredRecords(alone).delete(datetime.now(UTC), 100) == 1
+    assert await keys(alone) == ["paid"]
 
 
 async def test_a_batch_is_bounded_and_takes_the_oldest_first(alone: Database) -> None:

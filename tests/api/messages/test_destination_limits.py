@@ -141,6 +141,19 @@ async def test_new_recipients_behind_a_prefix_are_limited_and_known_ones_are_not
     assert (await sms(gym, new[2])).status_code == 200
 
 
+async def test_a_recipient_of_a_canceled_message_is_still_new(
+    gym: Integrator, database: Database
+) -> None:
+    first, second, third = numbers(3)
+    sent = (await sms(gym, first)).json()["messageId"]
+    assert (await gym.post(f"/messages/{sent}/cancel", None)).status_code == 200
+    await limit(database, gym, new_recipients_per_hour=1)
+    assert (await sms(gym, second)).status_code == 200
+    assert (await sms(gym, first)).status_code == 429
+    assert (await sms(gym, third)).status_code == 429
+    assert (await sms(gym, second)).status_code == 200
+
+
 @pytest.mark.parametrize("most", [1, 5])
 async def test_fifty_racing_otps_never_exceed_the_limit(
     gym: Integrator, database: Database, most: int

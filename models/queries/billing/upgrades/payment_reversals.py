@@ -79,5 +79,6 @@ async def _alert(
         case ReversalState.DISPUTE_LOST:
             await payment_alerts.raise_disputed(db, payment, "was disputed, and lost", now)
         case ReversalState.DISPUTE_WON:
-            if payment.refunded_cents == 0 and not payment.facts.refund_stuck:
+            settled = payment.refunded_cents == 0 or not payment.facts.fulfilled
+            if settled and not payment.facts.refund_stuck:
                 await payment_alerts.resolve(db, payment, now)
