@@ -83,6 +83,9 @@ async def executed(
     async with database.engine.connect() as db, db.begin() as nothing_stays:
         mode = "force_generic_plan" if generic else "force_custom_plan"
         await db.execute(text(f"SET LOCAL plan_cache_mode = {mode}"))
+        # A test's table is so small that reading all of it may look cheaper than the index.
+        await db.execute(text("SET LOCAL enable_seqscan = off"))
+        await db.execute(text("SET LOCAL enable_bitmapscan = off"))
         driver = (await db.get_raw_connection()).driver_connection
         assert driver is not None
         async with AsyncClientCursor(driver) as cursor:
