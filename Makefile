@@ -3,7 +3,7 @@
 VENV ?= .venv
 PY := $(VENV)/bin/python
 # For two cores; on a larger machine: make test PYTEST_ARGS="-n 8"
-PYTEST_ARGS ?= -n 2 --dist loadgroup
+PYTEST_ARGS ?= -n 3 --dist loadgroup
 FAST_TESTS ?= $(wildcard tests/unit tests/replay tests/mutants tests/test_architecture.py)
 UV ?= uv
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
