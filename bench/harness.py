@@ -37,7 +37,7 @@ class Harness:
     async def ended(self, messages: list[int]) -> list[int]:
         """Return which of these messages have ended, by a cheap query."""
         rows = await self.look.execute(
-            "SELECT id FROM message WHERE tenant_id = %s AND id = ANY(%s)"
+            "SELECT public_id FROM message WHERE tenant_id = %s AND public_id = ANY(%s)"
             " AND completed_at IS NOT NULL",
             [self.owner.tenant_id, messages],
         )
