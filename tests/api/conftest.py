@@ -97,7 +97,8 @@ def harness(
         database,
         starter,
         Permissions(database, links),
-        admission=Admission(database, limit=100_000),
+        # No worker serves the messages that other tests left, so they count as lag for ever.
+        admission=Admission(database, limit=100_000, lag_allowed=timedelta(days=1)),
         start_within=timedelta(minutes=1),
         clock=clock,
     )
