@@ -6,26 +6,14 @@ import pytest
 
 from models.enums import ChargeState, PaymentStatus
 from models.rules.billing.payments import PaymentAction
-from models.session import Database
 from providers.ports.messages import NotFound
 from providers.ports.payments import Charge
 from tests.activities.gateways import UNREACHABLE, OwnGateway, PaymentHarness
-from tests.factories import Owner
 
 PENDING, SUCCEEDED, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED
 REFUNDED = PaymentStatus.REFUNDED
 OTHERS = [(11, "USD"), (9, "USD"), (10, "MXN"), (1_000, "JPY")]
 LONG_AGO = timedelta(hours=2)
-
-
-@pytest.fixture
-def gateway() -> OwnGateway:
-    return OwnGateway()
-
-
-@pytest.fixture
-def harness(database: Database, owner: Owner, gateway: OwnGateway) -> PaymentHarness:
-    return PaymentHarness(database, owner, gateway)
 
 
 @pytest.mark.parametrize("tells", OTHERS)

@@ -3,27 +3,13 @@
 import asyncio
 from dataclasses import replace
 
-import pytest
-
 from models.enums import ChargeState, PaymentStatus
 from models.queries.billing.upgrades.payment_events import find_named
-from models.session import Database
 from providers.ports.messages import NotFound
 from tests.activities.gateways import BUSY, OwnGateway, PaymentHarness
-from tests.factories import Owner
 
 PENDING, SUCCEEDED, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED
 REFUNDED = PaymentStatus.REFUNDED
-
-
-@pytest.fixture
-def gateway() -> OwnGateway:
-    return OwnGateway()
-
-
-@pytest.fixture
-def harness(database: Database, owner: Owner, gateway: OwnGateway) -> PaymentHarness:
-    return PaymentHarness(database, owner, gateway)
 
 
 async def test_a_charge_after_the_failure_is_refunded(

@@ -9,25 +9,13 @@ import pytest
 
 from models.enums import ChargeState, DeliveryMode, PaymentStatus
 from models.rules.billing.payments import PaymentAction
-from models.session import Database
 from providers.ports.messages import NotFound
 from providers.ports.payments import Refunded, RefundRefused
 from tests.activities.gateways import BUSY, LOST, UNREACHABLE, Died, OwnGateway, PaymentHarness
 from tests.delivery_modes import make_over
-from tests.factories import Owner
 
 PENDING, SUCCEEDED, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED
 REFUNDED = PaymentStatus.REFUNDED
-
-
-@pytest.fixture
-def gateway() -> OwnGateway:
-    return OwnGateway()
-
-
-@pytest.fixture
-def harness(database: Database, owner: Owner, gateway: OwnGateway) -> PaymentHarness:
-    return PaymentHarness(database, owner, gateway)
 
 
 async def test_the_gateway_gets_amount_and_callback_url(

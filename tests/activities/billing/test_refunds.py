@@ -17,16 +17,6 @@ SUCCEEDED, REFUNDED = PaymentStatus.SUCCEEDED, PaymentStatus.REFUNDED
 REFUSED = RefundRefused(provider_code="50409")
 
 
-@pytest.fixture
-def gateway() -> OwnGateway:
-    return OwnGateway()
-
-
-@pytest.fixture
-def harness(database: Database, owner: Owner, gateway: OwnGateway) -> PaymentHarness:
-    return PaymentHarness(database, owner, gateway)
-
-
 async def owed(harness: PaymentHarness) -> int:
     """Return a charged payment that must be refunded."""
     payment_id = await harness.order()

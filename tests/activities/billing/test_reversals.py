@@ -7,24 +7,12 @@ import pytest
 from models.enums import ChargeState, PaymentStatus, ReversalState
 from models.queries.billing.upgrades.payments import ForeignCharge
 from models.rules.billing.payments import PaymentAction
-from models.session import Database
 from tests.activities.gateways import OwnGateway, PaymentHarness
-from tests.factories import Owner
 
 REFUNDED, DISPUTED = ReversalState.REFUNDED, ReversalState.DISPUTED
 WON, LOST = ReversalState.DISPUTE_WON, ReversalState.DISPUTE_LOST
 OPEN_DISPUTE = [("PAYMENT_DISPUTED", "CRITICAL", 1)]
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def gateway() -> OwnGateway:
-    return OwnGateway()
-
-
-@pytest.fixture
-def harness(database: Database, owner: Owner, gateway: OwnGateway) -> PaymentHarness:
-    return PaymentHarness(database, owner, gateway)
 
 
 async def granted(harness: PaymentHarness) -> int:

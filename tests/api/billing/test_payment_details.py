@@ -1,21 +1,16 @@
 """The details of one upgrade: the state of its payment, as gateways report it by webhook."""
 
 import asyncio
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
-from api.services.billing.payment_reports import PaymentWebhooks
 from models.enums import ChargeState
 from models.session import Database
-from providers.simulator import payments
 from tests.activities.gateways import OwnGateway, PaymentHarness
-from tests.api.billing.test_payment_webhooks import SECRET, charge_report, everything, post
-from tests.api.container import put_in, restored
+from tests.api.billing.charge_reports import SECRET, charge_report, everything, post
 from tests.api.doubles import FakeUpgradeStarter
 from tests.api.integrator import Integrator
 from tests.factories import Owner, make_owner
@@ -25,22 +20,6 @@ FIELDS = [
     *("paymentStatus", "fulfilled", "remainingCredits", "nextActionUrl", "refundedCents"),
     *("disputed", "failureCode", "createdAt", "completedAt"),
 ]
-
-
-@pytest.fixture
-def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
-    """Records signalled workflows, behind the real service."""
-    starter = FakeUpgradeStarter()
-    webhooks = PaymentWebhooks(
-        database,
-        starter,
-        {"simulator": payments.verifier(SECRET)},
-        sweep_grace=timedelta(seconds=5),
-        clock=lambda: datetime.now(UTC),
-    )
-    with restored(app):
-        put_in(app, "billing", payment_webhooks=webhooks)
-        yield starter
 
 
 @pytest.fixture

@@ -1,50 +1,25 @@
 """Webhooks of charges: forged ones are refused, repeated ones change nothing."""
 
 import asyncio
-import hashlib
-import hmac
-import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from api.services.billing.payment_reports import PaymentWebhooks
 from models.enums import ChargeState
 from models.rules.billing.payments import PaymentAction
 from models.rules.messages.reference import PaymentReference, parse_payment_reference
 from models.session import Database
-from providers.simulator import payments
 from tests.activities.gateways import LOST, OwnGateway, PaymentHarness
-from tests.api.container import put_in, restored
+from tests.api.billing.charge_reports import SECRET, charge_report, everything, post
 from tests.api.doubles import FakeUpgradeStarter
 from tests.factories import Owner, make_owner
 from tests.shown_ids import row_of
-
-SECRET = "for-tests-only-too"
-
-
-@pytest.fixture
-def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
-    """Records signalled workflows, behind the real service."""
-    starter = FakeUpgradeStarter()
-    webhooks = PaymentWebhooks(
-        database,
-        starter,
-        {"simulator": payments.verifier(SECRET)},
-        sweep_grace=timedelta(seconds=5),
-        clock=lambda: datetime.now(UTC),
-    )
-    with restored(app):
-        put_in(app, "billing", payment_webhooks=webhooks)
-        yield starter
 
 
 @pytest.fixture
@@ -64,53 +39,8 @@ async def reference(harness: PaymentHarness, upgrades: FakeUpgradeStarter) -> st
     return request.reference
 
 
-def charge_report(reference: str, **changed: Any) -> dict[str, Any]:
-    """Build a webhook of the simulator."""
-    return {
-        "eventId": f"evt-{reference}",
-        "type": "charge",
-        "chargeId": f"ch-{reference}",
-        "reference": reference,
-        "amountCents": 10,
-        "currency": "USD",
-        "status": "succeeded",
-        "errorCode": None,
-        "at": "2026-11-27T00:00:00.000Z",
-        **changed,
-    }
-
-
 async def payment_of(harness: PaymentHarness, reference: str) -> int:
     return await row_of(harness.database, "payment", reference.split("-")[2])
-
-
-async def post(
-    client: httpx.AsyncClient,
-    reference: str,
-    body: Any,
-    *,
-    secret: str = SECRET,
-    at: float | None = None,
-    gateway: str = "simulator",
-) -> httpx.Response:
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    moment = int(time.time() if at is None else at)
-    digest = hmac.new(secret.encode(), b"%d." % moment + raw, hashlib.sha256).hexdigest()
-    return await client.post(
-        f"/webhooks/{gateway}/payments/{reference}",
-        content=raw,
-        headers={"X-Simulator-Signature": f"t={moment},v1={digest}"},
-    )
-
-
-async def everything(harness: PaymentHarness) -> list[Any]:
-    """Return all rows that a webhook could change."""
-    found: list[Any] = []
-    for table in ("payment", "payment_event", "ledger_entry", "credit_account", "alert"):
-        found += await harness.rows(
-            f"SELECT to_jsonb(t) - 'sweep_at' FROM {table} t WHERE tenant_id = :t ORDER BY 1"
-        )
-    return found
 
 
 async def test_a_report_takes_effect_and_signals_the_workflow(
