@@ -84,9 +84,9 @@ FAULTS: Final = (
     Fault(
         "a scheduled message is queued",
         _ACCEPTANCE,
-        "_values",
-        "message.due_at > message.accepted_at",
-        "message.due_at < message.accepted_at",
+        "NewMessage",
+        "self.due_at > self.accepted_at",
+        "self.due_at < self.accepted_at",
         (
             "tests/api/messages/test_messages.py",
             "tests/api/messages/test_replayed_sends.py",

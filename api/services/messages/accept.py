@@ -184,10 +184,9 @@ class Sending:
             work = f"{draft.operation} {message.channel}"
             lock_scope = caller.lock_scope(draft.merchant, work)
             written = await write_message(self._database, message, lock_scope)
-        waiting = message.due_at > message.accepted_at
         return _Written(
             start_of(message, written, draft.merchant or ""),
-            MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
+            MessageStatus.SCHEDULED if message.scheduled else MessageStatus.QUEUED,
         )
 
     async def _start(self, written: _Written) -> AnsweredMessage:

@@ -58,6 +58,11 @@ class NewMessage:
     expires_at: datetime | None
     sweep_at: datetime
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether it waits for a later time than its acceptance."""
+        return self.due_at > self.accepted_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedMessage:
@@ -265,7 +270,7 @@ def _values(message: NewMessage) -> dict[str, Any]:
         "scope": message.scope,
         "idempotency_key": message.idempotency_key,
         "fingerprint": message.fingerprint,
-        "scheduled": message.due_at > message.accepted_at,
+        "scheduled": message.scheduled,
         "units": message.units,
         "funded": message.funded,
         "month": message.month,

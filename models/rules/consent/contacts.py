@@ -41,21 +41,23 @@ def e164(given: str) -> str:
             "must be in E.164 form, + and country code first, such as +12015550123"
         )
     number = _parsed(text)
-    written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    if (current := current_form(written)) != written:
+    formatted = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if (current := current_form(formatted)) != formatted:
         number = _parsed(current)
+        formatted = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
         raise InvalidPhoneNumber("lacks its area code")
     if number.extension or possible != ValidationResult.IS_POSSIBLE:
         raise InvalidPhoneNumber("has too many or too few digits for its country")
-    formatted = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if number.country_code == _NORTH_AMERICA and not _NANP.fullmatch(formatted):
         raise InvalidPhoneNumber(
             "has an area code or exchange that begins with 0 or 1, which +1 does not have"
         )
     if len(formatted) > _E164_LONGEST:  # some numbering plans of the library allow longer ones
         raise InvalidPhoneNumber("must have at most 15 digits")
+    if formatted == text:  # parsing it again would change nothing
+        return formatted
     # The library drops one trunk prefix at a time: +54 0 0… is read again until none is left.
     again = phonenumbers.format_number(_parsed(formatted), PhoneNumberFormat.E164)
     return e164(again) if len(again) < len(formatted) else formatted

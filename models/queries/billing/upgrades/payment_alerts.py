@@ -22,8 +22,7 @@ async def raise_failed(
         channel=payment.channel,
         type=AlertType.PAYMENT_FAILED,
         severity=AlertSeverity.WARNING,
-        message=f"Payment pay_{payment.public_id} for {payment.units} {payment.channel} units"
-        f" failed: {failure}.",
+        message=_message(payment, f"failed: {failure}"),
         now=now,
     )
 
@@ -96,7 +95,10 @@ async def _raise(
         type=type,
         subject=str(payment.public_id),
         severity=severity,
-        message=f"Payment pay_{payment.public_id} for {payment.units} {payment.channel} units"
-        f" {what}.",
+        message=_message(payment, what),
         now=now,
     )
+
+
+def _message(payment: PaymentRow, what: str) -> str:
+    return f"Payment pay_{payment.public_id} for {payment.units} {payment.channel} units {what}."
