@@ -114,6 +114,8 @@ class Starters:
 class Services:
     """Every service that routes use; the only attribute of the application's state."""
 
+    public_url: str
+    """Where integrators and vendors reach the API: scheme, host and port."""
     portal: Mapping[str, Prebuilt]
     """Pages of the developer guide, by path."""
     contact_keys: ContactKeys
@@ -163,6 +165,7 @@ def build_services(
     database = connections.database
     links = UnsubscribeLinks(settings.public_url, server_secret)
     return Services(
+        public_url=settings.public_url.rstrip("/"),
         portal=portal,
         contact_keys=database.contact_keys,
         authenticator=Authenticator(database, FailedLogins(settings.failed_login_limit)),

@@ -38,6 +38,7 @@ from api.services.tenants.merchants import Merchants
 from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
 from models.errors import InvalidCredentials
+from providers.ports.messages import Webhook
 
 
 async def _caller(request: Request) -> Caller:
@@ -132,6 +133,19 @@ def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
+
+async def _webhook(request: Request) -> Webhook:
+    # Not request.url: behind a proxy its scheme and host are not those that the vendor posted to.
+    target = request.scope["raw_path"].decode("latin-1")
+    query = request.scope["query_string"].decode("latin-1")
+    return Webhook(
+        url=_services(request).public_url + target + (f"?{query}" if query else ""),
+        headers=request.headers,
+        body=await request.body(),
+    )
+
+
+ReceivedWebhook = Annotated[Webhook, Depends(_webhook)]
 
 MerchantActions = Annotated[Merchants, _service(lambda all: all.merchants)]
 ConsentActions = Annotated[Consents, _service(lambda all: all.consent.consents)]

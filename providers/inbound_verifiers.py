@@ -1,16 +1,13 @@
 """Verifiers of inbound text webhooks, by provider; a STOP arrives only from these providers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from providers.ports.messages import InboundText
+from providers.ports.messages import VerifyInbound
 from providers.simulator import messages
 from providers.twilio import registry
 from providers.twilio.setup import Secret, TwilioSettings, open_inbound
-
-VerifyInbound: TypeAlias = Callable[[Mapping[str, str], bytes], InboundText]
-"""Headers and raw body → the text. Raises ForgedWebhook."""
 
 
 class InboundSettings(TwilioSettings, Protocol):

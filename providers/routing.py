@@ -11,24 +11,24 @@ from providers.ports.messages import MessageProvider
 class PastAttempt:
     """An earlier attempt of the same message and its outcome."""
 
-    provider: str
+    account: str
     state: AttemptState
 
 
 class Routes:
-    """The providers of this installation, in order of preference per delivery mode."""
+    """The accounts of this installation, in order of preference per delivery mode."""
 
     def __init__(
         self,
         providers: Collection[MessageProvider],
         order: Mapping[DeliveryMode, Sequence[str]],
     ) -> None:
-        self._providers = {provider.name: provider for provider in providers}
+        self._providers = {provider.account: provider for provider in providers}
         self._order = order
 
     @property
     def providers(self) -> Collection[MessageProvider]:
-        """All providers."""
+        """All accounts."""
         return self._providers.values()
 
     @property
@@ -36,9 +36,9 @@ class Routes:
         """Names of providers whose reported price replaces the rate card's."""
         return frozenset(p.name for p in self._providers.values() if p.reports_price)
 
-    def find(self, name: str) -> MessageProvider | None:
-        """Return the adapter with a name; None if this worker has none."""
-        return self._providers.get(name)
+    def find(self, account: str) -> MessageProvider | None:
+        """Return the adapter of an account; None if this worker has none."""
+        return self._providers.get(account)
 
     def able(self, mode: DeliveryMode, channel: Channel) -> Sequence[MessageProvider]:
         """Return the providers of a channel in a mode, in order of preference."""
@@ -53,8 +53,10 @@ class Routes:
         After NotProcessed the next provider is tried, and the first one again when all were tried
         equally often.
         """
-        refused = {attempt.provider for attempt in past if attempt.state is AttemptState.REFUSED}
-        able = [provider for provider in self.able(mode, channel) if provider.name not in refused]
+        refused = {attempt.account for attempt in past if attempt.state is AttemptState.REFUSED}
+        able = [
+            provider for provider in self.able(mode, channel) if provider.account not in refused
+        ]
         if not able:
             return None
-        return min(able, key=lambda p: sum(attempt.provider == p.name for attempt in past))
+        return min(able, key=lambda p: sum(attempt.account == p.account for attempt in past))

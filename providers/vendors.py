@@ -8,8 +8,8 @@ from typing import Final, Protocol, TypedDict
 import httpx
 
 from models.enums import DeliveryMode
-from providers.inbound_verifiers import InboundSettings, VerifyInbound, inbound_verifiers
-from providers.ports.messages import RecordingProvider, Report
+from providers.inbound_verifiers import InboundSettings, inbound_verifiers
+from providers.ports.messages import RecordingProvider, VerifyInbound, VerifyReports
 from providers.ports.payments import Gateways, PaymentReport
 from providers.ports.registration import RegistryEvent
 from providers.ports.sip import VoiceDirectory
@@ -48,12 +48,12 @@ class Vendors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifiers:
-    """Verifiers of webhooks by provider name.
+    """Verifiers of webhooks by account.
 
-    Each takes headers and raw body, and raises ForgedWebhook for an invalid signature.
+    Each raises ForgedWebhook for an invalid signature.
     """
 
-    reports: Mapping[str, Callable[[Mapping[str, str], bytes], Report | None]]
+    reports: Mapping[str, VerifyReports]
     inbound_texts: Mapping[str, VerifyInbound]
     payments: Mapping[str, Callable[[Mapping[str, str], bytes], PaymentReport]]
     registrations: Mapping[str, Callable[[Mapping[str, str], bytes], RegistryEvent | None]]

@@ -32,8 +32,8 @@ class Claimed:
 
     @property
     def route(self) -> Route:
-        """Return provider and channel, by which the delay of reports is measured."""
-        return self.provider.name, self.found.channel
+        """Return account and channel, by which the delay of reports is measured."""
+        return self.provider.account, self.found.channel
 
     def check_time(self, ends: float) -> None:
         """Raise TransientError, which rolls the claim back, if the call might exceed the timeout.
@@ -65,7 +65,7 @@ def request_of(
     found: Dispatchable,
     *,
     public_url: str,
-    provider: str,
+    account: str,
     number: int,
     deadline: datetime,
     text: str,
@@ -76,7 +76,7 @@ def request_of(
         to=found.to,
         sender=found.sender,
         reference=str(reference),
-        callback_url=f"{public_url}/webhooks/{provider}/{reference}",
+        callback_url=f"{public_url}/webhooks/{account}/{reference}",
         not_after=deadline,
     )
     return request_for(found.channel, envelope, found.body, found.details, text)

@@ -124,7 +124,7 @@ class Dispatching:
                 if not await self._wait_for_slot(claimed, claimed.slot):
                     return await self._conclude(step, claimed, _SLOT_MISSED, await_report=False)
                 if fast:  # the sender's slot is due now, even if the fast path is full
-                    self._slots.take(claimed.provider.name, call_permit)
+                    self._slots.take(claimed.provider.account, call_permit)
             answer = await claimed.provider.send(claimed.request)
         return await self._conclude(step, claimed, answer, await_report=fast)
 
@@ -147,7 +147,7 @@ class Dispatching:
             if decision.held_back:
                 await waiting.note_held_back(db, step.tenant_id, step.message_id, now)
             return without_claim(decision, found)
-        past = [PastAttempt(provider=a.provider, state=a.state) for a in found.attempts]
+        past = [PastAttempt(account=a.account, state=a.state) for a in found.attempts]
         provider = self._routes.following(found.delivery_mode, found.channel, past)
         if provider is None:
             await sender_queue.leave(db, found.pace, message_id=step.message_id)
@@ -164,8 +164,8 @@ class Dispatching:
                 urgent=found.type is MessageType.OTP,
                 html=found.body,
             )
-        if call_permit is not None and not self._slots.take(provider.name, call_permit):
-            return DispatchResult(verdict=Verdict.BUSY, provider=provider.name)
+        if call_permit is not None and not self._slots.take(provider.account, call_permit):
+            return DispatchResult(verdict=Verdict.BUSY, provider=provider.account)
         slot = await self._reserve_slot(db, step, found)
         if isinstance(slot, Queued | DispatchResult):
             return slot
@@ -195,7 +195,7 @@ class Dispatching:
             request=request_of(
                 found,
                 public_url=self._public_url,
-                provider=provider.name,
+                account=provider.account,
                 number=number,
                 deadline=deadline,
                 text=text,
@@ -207,6 +207,7 @@ class Dispatching:
             message_id=step.message_id,
             number=claimed.number,
             provider=provider.name,
+            account=provider.account,
             now=now,
             deadline=claimed.deadline,
             grace=self._sweep_grace,
@@ -299,11 +300,11 @@ class Dispatching:
             )
             if opted_out:
                 await self._suppress(db, step, claimed)
-        log_answer(answer, provider=claimed.provider.name, attempt=claimed.number)
+        log_answer(answer, account=claimed.provider.account, attempt=claimed.number)
         taken = concluded.state is AttemptState.ACCEPTED
         if concluded.mismatch:
             reference = reference_of(claimed.found, claimed.number)
-            note_mismatch(claimed.provider.name, Mismatch.MESSAGE_ID, reference)
+            note_mismatch(claimed.provider.account, Mismatch.MESSAGE_ID, reference)
         if report_timeout is not None and taken and not concluded.reported:
             reported = await self._inline_report_wait.await_report(
                 awaited_inline, claimed.route, report_timeout
@@ -335,7 +336,7 @@ class Dispatching:
     def _verdict(
         self, claimed: Claimed, answer: Answer, concluded: conclude.Concluded
     ) -> DispatchResult:
-        provider, number = claimed.provider.name, claimed.number
+        provider, number = claimed.provider.account, claimed.number
         match concluded.state:
             case AttemptState.ACCEPTED:
                 return DispatchResult(
@@ -361,7 +362,7 @@ class Dispatching:
         final = answer.everywhere or self._following(claimed, AttemptState.REFUSED) is None
         return DispatchResult(
             verdict=Verdict.REFUSED if final else Verdict.LATER,
-            provider=claimed.provider.name,
+            provider=claimed.provider.account,
             attempt=claimed.number,
             error_code=answer.error_code if final else None,
         )
@@ -376,6 +377,6 @@ class Dispatching:
         return datetime.now(UTC) + wait
 
     def _following(self, claimed: Claimed, state: AttemptState) -> MessageProvider | None:
-        past = [PastAttempt(provider=a.provider, state=a.state) for a in claimed.found.attempts]
-        past.append(PastAttempt(provider=claimed.provider.name, state=state))
+        past = [PastAttempt(account=a.account, state=a.state) for a in claimed.found.attempts]
+        past.append(PastAttempt(account=claimed.provider.account, state=state))
         return self._routes.following(claimed.found.delivery_mode, claimed.found.channel, past)

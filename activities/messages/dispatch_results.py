@@ -27,9 +27,9 @@ def state_of(answer: Answer) -> AttemptState:
             assert_never(answer)
 
 
-def log_answer(answer: Answer, *, provider: str, attempt: int) -> None:
+def log_answer(answer: Answer, *, account: str, attempt: int) -> None:
     """Log an answer for operators; an accepted message is not logged."""
-    facts = {"attempt": attempt, "provider": provider}
+    facts = {"attempt": attempt, "account": account}
     match answer:
         case Accepted():
             pass

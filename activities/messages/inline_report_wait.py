@@ -21,7 +21,7 @@ from models.session import Database
 log = logging.getLogger(__name__)
 
 Route: TypeAlias = tuple[str, Channel]
-"""Provider and channel: reports of calls arrive later than those of texts."""
+"""Account and channel: reports of calls arrive later than those of texts."""
 
 _POLL_SECONDS: Final = 0.08
 """Seconds between two polls, for all waiting messages together."""

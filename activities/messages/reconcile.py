@@ -12,7 +12,7 @@ from models.queries.messages.report_intake import note_mismatch, take_report
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.system.failures import caused_by_input
 from models.session import Database
-from providers.ports.messages import Found, NotFound, Proof, Unanswered
+from providers.ports.messages import Found, LookUp, LookUpRequest, NotFound, Proof, Unanswered
 from providers.routing import Routes
 from workflows.messages.types import Finding, PollResult, PollStep, ReconcileResult, ReconcileStep
 
@@ -82,29 +82,27 @@ class Reconciliation:
             )
 
     def _absence_is_sure(self, attempt: AskableAttempt, asked_at: datetime) -> bool:
-        provider = self._routes.find(attempt.provider)
+        provider = self._routes.find(attempt.account)
         if provider is None or provider.proof is Proof.NONE:
             return False
         return asked_at >= attempt.deadline + provider.absence_window
 
-    async def _ask(
-        self, step: ReconcileStep | PollStep, attempt: AskableAttempt
-    ) -> Found | NotFound | Unanswered:
+    async def _ask(self, step: ReconcileStep | PollStep, attempt: AskableAttempt) -> LookUp:
         """Ask the provider, and store every report that it returns."""
-        provider = self._routes.find(attempt.provider)
+        provider = self._routes.find(attempt.account)
         if provider is None:  # it is not configured any more, but messages are still open
-            truth: Found | NotFound | Unanswered = Unanswered(reason="no such provider any more")
+            truth: LookUp = Unanswered(reason="no such provider any more")
         else:
-            truth = await provider.look_up(str(attempt.reference))
+            truth = await provider.look_up(_look_up_request(attempt))
         if isinstance(truth, Unanswered):
             log.warning(
                 "provider look-up failed",
-                extra={"provider": attempt.provider, "reason": truth.reason},
+                extra={"account": attempt.account, "reason": truth.reason},
             )
         if isinstance(truth, Found):
             key = _key(step, attempt)
             for report in truth.reports:
-                await self._store(NewReceipt.about(key, attempt.provider, report))
+                await self._store(NewReceipt.about(key, attempt.account, report))
         return truth
 
     async def _store(self, receipt: NewReceipt) -> None:
@@ -116,7 +114,7 @@ class Reconciliation:
             if not caused_by_input(error):
                 raise
             log.error(
-                "a report cannot be stored", extra={"provider": receipt.provider}, exc_info=error
+                "a report cannot be stored", extra={"account": receipt.account}, exc_info=error
             )
 
     async def _conclude(
@@ -137,7 +135,7 @@ class Reconciliation:
                 provider_message_id=provider_message_id,
             )
         if concluded.mismatch:
-            note_mismatch(attempt.provider, Mismatch.MESSAGE_ID, attempt.reference)
+            note_mismatch(attempt.account, Mismatch.MESSAGE_ID, attempt.reference)
         return concluded
 
 
@@ -147,6 +145,19 @@ def _key(step: ReconcileStep | PollStep, attempt: AskableAttempt) -> AttemptKey:
         message_id=step.message_id,
         public_id=attempt.reference.message,
         number=attempt.number,
+    )
+
+
+def _look_up_request(attempt: AskableAttempt) -> LookUpRequest:
+    return LookUpRequest(
+        reference=str(attempt.reference),
+        provider_message_id=attempt.provider_message_id,
+        channel=attempt.channel,
+        to=attempt.to,
+        sender=attempt.sender,
+        text=attempt.body,
+        requested_at=attempt.requested_at,
+        deadline=attempt.deadline,
     )
 
 

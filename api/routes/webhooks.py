@@ -5,18 +5,26 @@ Not part of the public API.
 
 from fastapi import APIRouter, Request
 
-from api.deps import InboxActions, ReceiptActions, RegistrationWebhookActions
+from api.deps import InboxActions, ReceiptActions, ReceivedWebhook, RegistrationWebhookActions
 from api.http.bodies.body_size import WEBHOOK, body_up_to
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
 
 
-# Declared before the route of reports, which would match it too; no reference is `inbound`.
-@router.post("/{provider}/inbound", status_code=204)
+# Declared before the route of reports, which would match them too; no reference is `inbound` or
+# `events`.
+@router.post("/{account}/inbound", status_code=204)
 @body_up_to(WEBHOOK)
-async def take_inbound(provider: str, request: Request, inbox: InboxActions) -> None:
+async def take_inbound(account: str, received: ReceivedWebhook, inbox: InboxActions) -> None:
     """Store an inbound text and process its keyword."""
-    await inbox.take(provider, request.headers, await request.body())
+    await inbox.take(account, received)
+
+
+@router.post("/{account}/events", status_code=204)
+@body_up_to(WEBHOOK)
+async def take_events(account: str, received: ReceivedWebhook, receipts: ReceiptActions) -> None:
+    """Store the reports of a vendor that posts all of them to one address."""
+    await receipts.take(account, received)
 
 
 @router.post("/{provider}/registrations/{reference}", status_code=204)
@@ -28,10 +36,10 @@ async def take_registration_event(
     await events.take(provider, reference, request.headers, await request.body())
 
 
-@router.post("/{provider}/{reference}", status_code=204)
+@router.post("/{account}/{reference}", status_code=204)
 @body_up_to(WEBHOOK)
 async def take_report(
-    provider: str, reference: str, request: Request, receipts: ReceiptActions
+    account: str, reference: str, received: ReceivedWebhook, receipts: ReceiptActions
 ) -> None:
-    """Store one report about an attempt."""
-    await receipts.take(provider, reference, request.headers, await request.body())
+    """Store the reports about an attempt."""
+    await receipts.take(account, received, reference)

@@ -1,10 +1,10 @@
 """Verifies webhooks of vendors: the signature first, then the reference in the address."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
 from models.errors import Forbidden, MalformedJson, NotFound
-from providers.ports.messages import ForgedWebhook
+from providers.ports.messages import ForgedWebhook, Webhook
 
 
 class Referenced(Protocol):
@@ -45,3 +45,27 @@ def verify_webhook(
     if event is not None and event.reference != reference:
         raise Forbidden("The report belongs to another reference than that in the address.")
     return event
+
+
+ReadT = TypeVar("ReadT")
+
+
+async def verify(
+    verifiers: Mapping[str, Callable[[Webhook], Awaitable[ReadT]]], account: str, webhook: Webhook
+) -> ReadT:
+    """Verify and read a webhook of an account.
+
+    Raises:
+        NotFound: no such account.
+        Forbidden: the signature is wrong.
+        MalformedJson: the body cannot be read although its signature is right.
+    """
+    read = verifiers.get(account)
+    if read is None:
+        raise NotFound
+    try:
+        return await read(webhook)
+    except ForgedWebhook as error:
+        raise Forbidden("The signature is not valid.") from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise MalformedJson("The signature is valid, but the body cannot be read.") from error

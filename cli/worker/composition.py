@@ -139,7 +139,7 @@ def check_replies(routes: Routes, heard: Container[str]) -> None:
         IncompleteSettings: there is one; `heard` are the providers whose texts the API receives.
     """
     live = routes.able(DeliveryMode.LIVE, Channel.SMS)
-    deaf = [provider.name for provider in live if provider.name not in heard]
+    deaf = [provider.account for provider in live if provider.account not in heard]
     if deaf:
         raise IncompleteSettings(
             f"LIVE tenants would send SMS by {', '.join(deaf)}: nobody here takes the texts that "

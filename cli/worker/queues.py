@@ -48,7 +48,7 @@ _PROVIDER_SLOTS: Final = 20
 def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -> list[Worker]:
     """Build one worker per task queue: the given ones, or all."""
     activities = _activities(parts)
-    carried = {names.provider_queue(provider.name) for provider in parts.routes.providers}
+    carried = {names.provider_queue(provider.account) for provider in parts.routes.providers}
     built = []
     for queue in queues or [*activities, *sorted(carried)]:
         if queue in carried:

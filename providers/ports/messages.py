@@ -4,7 +4,7 @@ An adapter never retries and never raises for a business outcome: the workflow d
 answer means for the message.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -89,11 +89,14 @@ class NotProcessed:
     """The provider has definitely not processed the message; it may be sent again.
 
     `reason` is ours and is logged; `provider_code` is the provider's own, if there is one.
+    `account_fault` states that the account is the cause and not the message: wrong credentials,
+    suspended, a sender that is not verified, the vendor's own spending limit. It needs an operator.
     """
 
     reason: str
     provider_code: str | None = None
     retry_after: timedelta | None = None
+    account_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,50 @@ class InboundText:
     number: str = field(repr=False)
     body: str = field(repr=False)
     sent_at: datetime
+    answered: bool = False
+    """The vendor has already answered the keyword in it: nothing may be answered again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """A request of a vendor to one of our webhook addresses, as it was received."""
+
+    url: str
+    """The public address with its query, as the vendor knows it: some signatures cover it."""
+    headers: Mapping[str, str] = field(repr=False)
+    """Found by names in any case."""
+    body: bytes = field(repr=False)
+
+
+VerifyReports: TypeAlias = Callable[[Webhook], Awaitable[Sequence[Report]]]
+"""Verifies a webhook and reads its reports; none if it holds no event of interest.
+
+Raises ForgedWebhook for a wrong signature, and ValueError, KeyError or TypeError for a body that
+cannot be read although its signature is right.
+"""
+
+VerifyInbound: TypeAlias = Callable[[Webhook], Awaitable[InboundText | None]]
+"""Verifies a webhook and reads the text in it. Raises as VerifyReports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUpRequest:
+    """An attempt whose outcome or status is asked for, with what a vendor recognises it by.
+
+    Contacts and text are excluded from repr, so from logs.
+    """
+
+    reference: str
+    provider_message_id: str | None
+    """The vendor's own id, if it is known."""
+    channel: Channel
+    to: str = field(repr=False)
+    sender: str = field(repr=False)
+    text: str = field(repr=False)
+    """Text of an SMS or a call, HTML of an e-mail."""
+    requested_at: datetime
+    deadline: datetime
+    """The request was written between these two times, or not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +184,17 @@ class Found:
 
     provider_message_id: str
     reports: tuple[Report, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """All messages of the provider's list that the request may have become; none may be one.
+
+    Equal messages cannot be told apart in a list. The caller decides which candidate belongs to
+    which attempt.
+    """
+
+    candidates: tuple[Found, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +209,7 @@ class Unanswered:
     reason: str
 
 
-LookUp: TypeAlias = Found | NotFound | Unanswered
+LookUp: TypeAlias = Found | Listed | NotFound | Unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +230,7 @@ class Proof(StrEnum):
     REFERENCE = "REFERENCE"
     """By a look-up of our own reference: proves presence and absence."""
     LISTING = "LISTING"
-    """By comparison with the provider's list: absence is inferred after a window."""
+    """By comparison with the provider's list (`Listed`): absence can only be inferred."""
     NONE = "NONE"
     """Only a report to our callback URL proves acceptance; absence cannot be proven."""
 
@@ -181,12 +239,28 @@ class ForgedWebhook(Exception):
     """The signature of a webhook is missing, stale or wrong."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a provider can do with a call."""
+
+    recording: bool = False
+    ring_time: bool = False
+    """It ends a call that is not answered within a given time."""
+    longest_call: timedelta = timedelta(0)
+    """The longest duration that it can limit a call to."""
+
+
 class MessageProvider(Protocol):
-    """A vendor that sends messages."""
+    """An account at a vendor that sends messages."""
 
     @property
     def name(self) -> str:
-        """The provider's name in rows, routes and task queues."""
+        """The vendor's name in rows, trails and rate cards."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """The account's name, unique here: in rows, routes, task queues and webhook addresses."""
         ...
 
     @property
@@ -197,6 +271,16 @@ class MessageProvider(Protocol):
     @property
     def proof(self) -> Proof:
         """What can be proven after a lost answer."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do with a call."""
+        ...
+
+    @property
+    def reports_delivery(self) -> bool:
+        """Whether it reports what became of a message; if not, an accepted message ends as SENT."""
         ...
 
     @property
@@ -218,15 +302,15 @@ class MessageProvider(Protocol):
         """Send one message; never writes after the request's deadline."""
         ...
 
-    async def look_up(self, reference: str) -> LookUp:
-        """Return the status of the message with a reference."""
+    async def look_up(self, request: LookUpRequest) -> LookUp:
+        """Return the status of the message of an attempt."""
         ...
 
 
 class RecordingProvider(Protocol):
     """A vendor that provides recordings of calls."""
 
-    async def look_up(self, reference: str) -> LookUp:
+    async def look_up(self, request: LookUpRequest) -> LookUp:
         """Return the status and the vendor's id of a call whose answer was lost."""
         ...
 

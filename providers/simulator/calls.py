@@ -54,6 +54,7 @@ class SimulatorAdapter:
         name: str = SANDBOX,
     ) -> None:
         self.name = name
+        self.account = name
         self.timeout = timeout
         self.absence_window = absence_window
         self._client = client

@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final, Literal, assert_never
 from urllib.parse import quote
 
@@ -17,10 +18,12 @@ from providers.ports.messages import (
     Accepted,
     Ambiguous,
     Answer,
+    Capabilities,
     EmailRequest,
     ForgedWebhook,
     InboundText,
     LookUp,
+    LookUpRequest,
     NotFound,
     NotProcessed,
     Playback,
@@ -31,7 +34,10 @@ from providers.ports.messages import (
     SendRequest,
     SmsRequest,
     Unanswered,
+    VerifyInbound,
+    VerifyReports,
     VoiceRequest,
+    Webhook,
 )
 from providers.simulator.calls import HEADER, NOT_PROCESSED, SimulatorAdapter, signed
 from providers.simulator.delivery_reports import read_look_up, read_report
@@ -85,6 +91,10 @@ class Simulator(SimulatorAdapter):
 
     channels: Final = frozenset(Channel)
     proof: Final = Proof.REFERENCE
+    capabilities: Final = Capabilities(
+        recording=True, ring_time=True, longest_call=timedelta(hours=4)
+    )
+    reports_delivery: Final = True
     reports_price: Final = True
 
     async def send(self, request: SendRequest) -> Answer:
@@ -92,8 +102,9 @@ class Simulator(SimulatorAdapter):
         response = await self._post("/messages", _document(request), not_after=request.not_after)
         return _answer(response) if isinstance(response, httpx.Response) else response
 
-    async def look_up(self, reference: str) -> LookUp:
-        """Return the simulator's message with a reference."""
+    async def look_up(self, request: LookUpRequest) -> LookUp:
+        """Return the simulator's message with the request's reference."""
+        reference = request.reference
         try:
             return read_look_up(await self._get("/messages", {"reference": reference}), reference)
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
@@ -141,28 +152,28 @@ async def _read(response: httpx.Response) -> AsyncGenerator[bytes, None]:
         await response.aclose()
 
 
-def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], Report | None]:
-    """Return a function that verifies and parses a webhook: headers and raw body → the report.
+def verifier(secret: str) -> VerifyReports:
+    """Return a function that verifies a webhook and reads its report; none if it is irrelevant.
 
-    It returns None for an irrelevant status, and raises ForgedWebhook when the signature is
-    missing, wrong or older than five minutes.
+    It raises ForgedWebhook when the signature is missing, wrong or older than five minutes.
     """
 
-    def read(headers: Mapping[str, str], body: bytes) -> Report | None:
-        return read_report(verified(secret, headers, body))
+    async def read(webhook: Webhook) -> Sequence[Report]:
+        report = read_report(verified(secret, webhook.headers, webhook.body))
+        return () if report is None else (report,)
 
     return read
 
 
-def inbound_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], InboundText]:
+def inbound_verifier(secret: str) -> VerifyInbound:
     """Return a function that verifies and parses the webhook of an inbound text.
 
     It raises ForgedWebhook as `verifier` does, and ValueError, KeyError or TypeError for any other
     body.
     """
 
-    def read(headers: Mapping[str, str], body: bytes) -> InboundText:
-        return _inbound(verified(secret, headers, body))
+    async def read(webhook: Webhook) -> InboundText:
+        return _inbound(verified(secret, webhook.headers, webhook.body))
 
     return read
 

@@ -14,7 +14,7 @@ from hashlib import sha1
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from providers.ports.messages import ForgedWebhook, InboundText
+from providers.ports.messages import ForgedWebhook, InboundText, VerifyInbound, Webhook
 
 SIGNATURE_HEADER: Final = "X-Twilio-Signature"
 
@@ -27,9 +27,7 @@ _MOST_FIELDS: Final = 200
 """Maximum fields of a form; a text with ten media has about 40."""
 
 
-def inbound_verifier(
-    token: str, url: str, clock: Callable[[], datetime]
-) -> Callable[[Mapping[str, str], bytes], InboundText]:
+def inbound_verifier(token: str, url: str, clock: Callable[[], datetime]) -> VerifyInbound:
     """Return a function that verifies and parses the webhook of an inbound text.
 
     It raises ForgedWebhook when the signature is missing or wrong or there are too many fields, and
@@ -42,8 +40,8 @@ def inbound_verifier(
     """
     spellings = _spellings(url)
 
-    def read(headers: Mapping[str, str], body: bytes) -> InboundText:
-        given = headers.get(SIGNATURE_HEADER, "")
+    async def read(webhook: Webhook) -> InboundText:
+        body, given = webhook.body, webhook.headers.get(SIGNATURE_HEADER, "")
         # The endpoint is public: input that cannot be Twilio's is refused before it is parsed.
         if not _SIGNATURE.fullmatch(given) or body.count(b"&") >= _MOST_FIELDS:
             raise ForgedWebhook

@@ -1,12 +1,12 @@
 """Builds Twilio's adapters from settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import httpx
 
-from providers.ports.messages import InboundText
+from providers.ports.messages import VerifyInbound
 from providers.twilio.brands import OperatorProfile
 from providers.twilio.client import Account, Twilio
 from providers.twilio.inbound import inbound_verifier
@@ -66,9 +66,7 @@ def open_registry(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioRe
     )
 
 
-def open_inbound(
-    settings: TwilioSettings, clock: Callable[[], datetime]
-) -> Callable[[Mapping[str, str], bytes], InboundText] | None:
+def open_inbound(settings: TwilioSettings, clock: Callable[[], datetime]) -> VerifyInbound | None:
     """Return the verifier of inbound texts at Twilio; None without an account."""
     if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
         return None

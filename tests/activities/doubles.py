@@ -10,8 +10,10 @@ from providers.ports.messages import (
     Accepted,
     Ambiguous,
     Answer,
+    Capabilities,
     Found,
     LookUp,
+    LookUpRequest,
     NotFound,
     NotProcessed,
     Proof,
@@ -40,6 +42,8 @@ class Scripted:
     """Returns scripted answers; the last one is repeated."""
 
     channels = frozenset({Channel.SMS})
+    capabilities = Capabilities()
+    reports_delivery = True
     timeout = timedelta(seconds=2)
 
     def __init__(
@@ -52,6 +56,7 @@ class Scripted:
         reports_price: bool = False,
     ) -> None:
         self.name = name
+        self.account = name
         self.proof = proof
         self.absence_window = absence_window
         self.reports_price = reports_price
@@ -79,7 +84,8 @@ class Scripted:
         for _ in range(times):
             await self._calls.get()
 
-    async def look_up(self, reference: str) -> LookUp:
+    async def look_up(self, request: LookUpRequest) -> LookUp:
+        reference = request.reference
         self.asked.append(reference)
         truth = self._truths.pop(0) if len(self._truths) > 1 else self._truths[0]
         if not isinstance(truth, Found):

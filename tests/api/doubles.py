@@ -14,7 +14,7 @@ from api.services.messages.accept import AnsweredMessage
 from api.workflow_starters import UpgradeStarter, WorkflowStarter
 from models.enums import Channel, MessageStatus
 from models.rules.messages.identity import SendStart
-from providers.ports.messages import Found, LookUp, NotFound, Playback, Recording
+from providers.ports.messages import Found, LookUp, LookUpRequest, NotFound, Playback, Recording
 from workflows.billing.start import UpgradeStart
 from workflows.messages.start import SendSignal
 
@@ -124,9 +124,13 @@ class FakeRecordingProvider:
     answer: Playback | None = None
     asked: list[str] = field(default_factory=list)
 
-    async def look_up(self, reference: str) -> LookUp:
+    async def look_up(self, request: LookUpRequest) -> LookUp:
         """Return the id of a call."""
-        return Found(provider_message_id=self.id) if reference == self.reference else NotFound()
+        return (
+            Found(provider_message_id=self.id)
+            if request.reference == self.reference
+            else NotFound()
+        )
 
     async def recording(self, provider_message_id: str) -> Playback:
         """Return the recording."""

@@ -26,7 +26,16 @@ from models.session import Database
 from models.settings import Settings
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
-from providers.ports.messages import Accepted, Answer, LookUp, NotFound, Proof, SendRequest
+from providers.ports.messages import (
+    Accepted,
+    Answer,
+    Capabilities,
+    LookUp,
+    LookUpRequest,
+    NotFound,
+    Proof,
+    SendRequest,
+)
 from providers.routing import Routes
 from providers.vendors import Vendors
 from tests.contacts import CONTACT_KEY_FILE
@@ -54,7 +63,9 @@ class Call:
 class RecordingProvider:
     """Accepts every message at once, and records the time."""
 
-    name = "recording"
+    name = account = "recording"
+    capabilities = Capabilities(recording=True, ring_time=True, longest_call=timedelta(hours=4))
+    reports_delivery = True
     channels = frozenset({Channel.SMS, Channel.VOICE})
     proof = Proof.REFERENCE
     reports_price = False
@@ -73,7 +84,7 @@ class RecordingProvider:
         self.calls.append(Call(at=time.monotonic(), message_id=self.messages[reference.message]))
         return Accepted(provider_message_id=request.reference)
 
-    async def look_up(self, reference: str) -> LookUp:
+    async def look_up(self, request: LookUpRequest) -> LookUp:
         return NotFound()
 
     def of(self, messages: Sequence[int]) -> list[Call]:

@@ -11,10 +11,11 @@ from api.schemas.inbound import InboundMessageView
 from api.services.consent.inbound_answers import InboundAnswers
 from api.services.consent.inbound_conversation import Conversation
 from api.services.consent.inbound_reading import readable_text
+from api.services.verify_webhook import verify
 from api.workflow_starters import WorkflowStarter
 from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus, InboundKind, SuppressionReason
-from models.errors import Forbidden, MalformedJson, NotFound
+from models.errors import MalformedJson, NotFound
 from models.metrics import REPORT_MISMATCHES
 from models.queries.consent import inbound_texts
 from models.queries.consent.consents import lock_contact, write_consent
@@ -28,8 +29,7 @@ from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.identity import SendStart
 from models.session import Database, WriteSession
 from models.tables.inbound import InboundMessage
-from providers.inbound_verifiers import VerifyInbound
-from providers.ports.messages import ForgedWebhook, InboundText
+from providers.ports.messages import InboundText, VerifyInbound, Webhook
 
 log = logging.getLogger(__name__)
 
@@ -66,24 +66,22 @@ class Inbox:
         self._answers = InboundAnswers(database.contact_keys, start_within)
         self._clock = clock
 
-    async def take(self, provider: str, headers: Mapping[str, str], body: bytes) -> None:
+    async def take(self, account: str, webhook: Webhook) -> None:
         """Store one text, apply its keyword and start its answer.
 
         Raises:
-            NotFound: no such provider, or the number is not ours.
+            NotFound: no such account, or the number is not ours.
             Forbidden: the signature is wrong.
             BadRequest: the body cannot be parsed although its signature is right.
         """
-        verify = self._verifiers.get(provider)
-        if verify is None:
-            raise NotFound
+        reported = await verify(self._verifiers, account, webhook)
+        if reported is None:
+            return
         try:
-            text = readable_text(verify(headers, body))
-        except ForgedWebhook as error:
-            raise Forbidden("The signature is not valid.") from error
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            text = readable_text(reported)
+        except (ValueError, OverflowError) as error:
             raise MalformedJson("Signed, but the body is not an inbound text.") from error
-        answer = await self._record(provider, text)
+        answer = await self._record(account, text)
         if answer is not None:
             await self._starter.start(answer)
 
@@ -252,7 +250,7 @@ async def _lock_merchants(
 
 def _note_foreign(provider: str, number: KnownNumber) -> None:
     """Count and log a text from a provider that does not own the number."""
-    REPORT_MISMATCHES.labels(provider, Mismatch.PROVIDER).inc()
+    REPORT_MISMATCHES.labels(provider, Mismatch.ACCOUNT).inc()
     log.warning(
         "an inbound text came from another provider than that of its number",
         extra={"tenant_id": number.tenant_id, "provider": provider},

@@ -1,59 +1,58 @@
 """Receives delivery reports: verify, store once, signal the message's workflow."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from api.services.verify_webhook import verify_webhook
+from api.services.verify_webhook import verify
 from api.workflow_starters import WorkflowStarter
-from models.errors import NotFound
+from models.errors import Forbidden
 from models.queries.messages.receipts import NewReceipt, find_named
 from models.queries.messages.report_intake import note_mismatch, take_report
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.reference import parse_reference
 from models.session import Database
-from providers.ports.messages import Report
+from providers.ports.messages import Report, VerifyReports, Webhook
 from workflows.messages.start import SendSignal
-
-Verify = Callable[[Mapping[str, str], bytes], Report | None]
-"""Headers and raw body → the report; None if it is irrelevant. Raises ForgedWebhook."""
 
 
 class Receipts:
     """Receives reports. A repeated report changes nothing."""
 
     def __init__(
-        self, database: Database, starter: WorkflowStarter, verifiers: Mapping[str, Verify]
+        self, database: Database, starter: WorkflowStarter, verifiers: Mapping[str, VerifyReports]
     ) -> None:
         self._database = database
         self._starter = starter
         self._verifiers = verifiers
 
-    async def take(
-        self, provider: str, reference: str, headers: Mapping[str, str], body: bytes
-    ) -> None:
-        """Store one report and signal the workflow that waits for it.
+    async def take(self, account: str, webhook: Webhook, reference: str | None = None) -> None:
+        """Store the reports of a webhook and signal the workflows that wait for them.
 
-        A report that does not match its attempt is dropped, counted and logged.
+        A report that does not match its attempt is dropped, counted and logged. `reference` is that
+        in the address, if the vendor posts to an address of each attempt.
 
         Raises:
-            NotFound: no such provider, or an unknown reference.
-            Forbidden: the signature is wrong, or it belongs to another reference.
-            MalformedJson: the body cannot be parsed although its signature is right.
+            NotFound: no such account.
+            Forbidden: the signature is wrong, or a report belongs to another reference than that in
+                the address.
+            MalformedJson: the body cannot be read although its signature is right.
         """
-        report = verify_webhook(self._verifiers, provider, reference, headers, body)
-        if report is not None:
-            await self._store(provider, report)
+        reports = await verify(self._verifiers, account, webhook)
+        if reference is not None and any(report.reference != reference for report in reports):
+            raise Forbidden("The report belongs to another reference than that in the address.")
+        for report in reports:
+            await self._store(account, report)
 
-    async def _store(self, provider: str, report: Report) -> None:
+    async def _store(self, account: str, report: Report) -> None:
         named = parse_reference(report.reference)
-        if named is None:
-            raise NotFound
+        if named is None:  # signed, but not about a message of ours
+            return
         async with self._database.read() as db:
             attempt = await find_named(db, named)
         if attempt is None:
-            note_mismatch(provider, Mismatch.ATTEMPT, named)
+            note_mismatch(account, Mismatch.ATTEMPT, named)
             return
-        receipt = NewReceipt.about(attempt, provider, report)
+        receipt = NewReceipt.about(attempt, account, report)
         stored = await take_report(self._database, receipt, datetime.now(UTC))
         # Not an error response: the provider would only repeat the report.
         if isinstance(stored, Mismatch):

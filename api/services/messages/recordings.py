@@ -12,8 +12,16 @@ from models.queries.messages.read import find_answered_attempt, find_message, fi
 from models.rules.messages.reference import Reference
 from models.session import Database, ReadSession
 from models.tables.base import row_id
-from models.tables.message import Attempt
-from providers.ports.messages import Found, NotFound, Recording, RecordingProvider, Unanswered
+from models.tables.message import Attempt, Message
+from providers.ports.messages import (
+    Found,
+    Listed,
+    LookUpRequest,
+    NotFound,
+    Recording,
+    RecordingProvider,
+    Unanswered,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +33,8 @@ class Stream:
 
 
 class Recordings:
-    """Streams recordings; `recording_providers` are the configured providers that store any."""
+    """Streams recordings; `recording_providers` are the configured providers that store any, by
+    account."""
 
     def __init__(
         self, database: Database, recording_providers: Mapping[str, RecordingProvider]
@@ -42,14 +51,14 @@ class Recordings:
         """
         number = read_message_id(message_id)
         async with self._database.read() as db:
-            attempt = await _answered_attempt(db, caller, number)
-            reference = await find_reference(db, attempt)
-        recording_provider = self._recording_providers.get(attempt.provider)
+            message, attempt = await _answered_attempt(db, caller, number)
+            reference = await find_reference(db, message, attempt.number)
+        recording_provider = self._recording_providers.get(attempt.account)
         if recording_provider is None:
             raise RecordingNotFound
-        match await recording_provider.recording(
-            await _provider_id(recording_provider, attempt, reference)
-        ):
+        request = _look_up_request(message, attempt, reference)
+        provider_id = await _provider_id(recording_provider, attempt, request)
+        match await recording_provider.recording(provider_id):
             case Recording(length=length, chunks=chunks):
                 return Stream(chunks=chunks, headers=_headers(number, length))
             case NotFound():
@@ -62,8 +71,10 @@ class Recordings:
                 assert_never(unexpected)
 
 
-async def _answered_attempt(db: ReadSession, caller: Caller, public_id: int) -> Attempt:
-    """Return the answered attempt of a recorded call."""
+async def _answered_attempt(
+    db: ReadSession, caller: Caller, public_id: int
+) -> tuple[Message, Attempt]:
+    """Return a recorded call and its answered attempt."""
     found = await find_message(db, caller, public_id)
     if found is None:
         raise MessageNotFound
@@ -74,19 +85,33 @@ async def _answered_attempt(db: ReadSession, caller: Caller, public_id: int) -> 
     attempt = await find_answered_attempt(db, caller.tenant_id, row_id(message.id))
     if attempt is None:
         raise RecordingNotFound
-    return attempt
+    return message, attempt
+
+
+def _look_up_request(message: Message, attempt: Attempt, reference: Reference) -> LookUpRequest:
+    return LookUpRequest(
+        reference=str(reference),
+        provider_message_id=attempt.provider_message_id,
+        channel=message.channel,
+        to=message.to_contact,
+        sender=message.sender,
+        text=message.body,
+        requested_at=attempt.requested_at,
+        deadline=attempt.deadline,
+    )
 
 
 async def _provider_id(
-    recording_provider: RecordingProvider, attempt: Attempt, reference: Reference
+    recording_provider: RecordingProvider, attempt: Attempt, request: LookUpRequest
 ) -> str:
-    """Return the provider's id of a call; it is looked up by reference if the response was lost."""
+    """Return the provider's id of a call; it is looked up if the response was lost."""
     if attempt.provider_message_id is not None:
         return attempt.provider_message_id
-    match await recording_provider.look_up(str(reference)):
+    match await recording_provider.look_up(request):
         case Found(provider_message_id=provider_id):
             return provider_id
-        case NotFound():
+        # An id that only a list suggests is not enough to hand out somebody's recording.
+        case NotFound() | Listed():
             raise RecordingNotFound
         case Unanswered():
             raise TemporarilyUnavailable(

@@ -20,7 +20,6 @@ from models.queries.consent.consents import CONTACT_LOCK, lock_contact
 from models.queries.consent.send_policy import joint_consent
 from models.queries.senders import senders
 from models.queries.senders.sender_queue import Clock, Pace, SenderQueueKey, fresh_pace, pace_of
-from models.rules.accounts.names import DEFAULT_ACCOUNT
 from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
 from models.rules.messages.dispatch_decision import Candidate
 from models.rules.messages.operations import ANSWER_INBOUND
@@ -32,7 +31,7 @@ class KnownAttempt:
     """An earlier attempt of the same message."""
 
     number: int
-    provider: str
+    account: str
     state: AttemptState
     error_code: ErrorCode | None = None
     everywhere: bool = False
@@ -100,7 +99,7 @@ _READ = text(
                     WHERE s.tenant_id = m.tenant_id AND s.channel = m.channel
                       AND (s.merchant_id = m.merchant_id OR m.merchant_id IS NULL)
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
-           (SELECT json_agg(json_build_array(a.number, a.provider, a.state, a.error_code,
+           (SELECT json_agg(json_build_array(a.number, a.account, a.state, a.error_code,
                                              a.everywhere) ORDER BY a.number)
               FROM attempt a
              WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS attempts,
@@ -158,12 +157,12 @@ async def lock_for_dispatch(
     attempts = tuple(
         KnownAttempt(
             number=number,
-            provider=provider,
+            account=account,
             state=AttemptState(state),
             error_code=None if error_code is None else ErrorCode(error_code),
             everywhere=everywhere,
         )
-        for number, provider, state, error_code, everywhere in row.attempts or ()
+        for number, account, state, error_code, everywhere in row.attempts or ()
     )
     sender = await _find_sender(
         db, row, attempts, ids=ids, channel=channel, key=locked.contact_key, read_since=read_since
@@ -308,6 +307,7 @@ async def claim(
     message_id: int,
     number: int,
     provider: str,
+    account: str,
     now: datetime,
     deadline: datetime,
     grace: timedelta = timedelta(minutes=1),
@@ -326,7 +326,7 @@ async def claim(
             "message_id": message_id,
             "number": number,
             "provider": provider,
-            "account": DEFAULT_ACCOUNT,
+            "account": account,
             "now": now,
             "deadline": deadline,
             "grace": grace,

@@ -147,16 +147,13 @@ async def find_answered_attempt(db: ReadSession, tenant_id: int, message_id: int
     return (await db.scalars(statement)).one_or_none()
 
 
-async def find_reference(db: ReadSession, attempt: Attempt) -> Reference:
-    """Return the reference of an attempt at its provider."""
-    row = (
-        await db.execute(
-            select(col(Tenant.public_id), col(Message.public_id))
-            .join(Message, col(Message.tenant_id) == col(Tenant.id))
-            .where(col(Tenant.id) == attempt.tenant_id, col(Message.id) == attempt.message_id)
-        )
-    ).one()
-    return Reference(tenant=row[0], message=row[1], attempt=attempt.number)
+async def find_reference(db: ReadSession, message: Message, attempt: int) -> Reference:
+    """Return the reference of a message's attempt at its provider."""
+    tenant = await db.scalar(
+        select(col(Tenant.public_id)).where(col(Tenant.id) == message.tenant_id)
+    )
+    assert tenant is not None
+    return Reference(tenant=tenant, message=message.public_id, attempt=attempt)
 
 
 async def find_prices(

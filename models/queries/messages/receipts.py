@@ -1,7 +1,7 @@
 """Provider reports: stored once, and found again until they are applied to the message."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -60,14 +60,14 @@ class NewReceipt(DeliveryEvent):
     """A report about one attempt."""
 
     attempt: AttemptKey
-    provider: str
+    account: str
 
     @classmethod
-    def about(cls, attempt: AttemptKey, provider: str, told: DeliveryEvent) -> Self:
-        """Return a delivery event as a receipt about an attempt."""
+    def about(cls, attempt: AttemptKey, account: str, told: DeliveryEvent) -> Self:
+        """Return a delivery event of an account as a receipt about an attempt."""
         return cls(
             attempt=attempt,
-            provider=provider,
+            account=account,
             **{name.name: getattr(told, name.name) for name in fields(DeliveryEvent)},
         )
 
@@ -97,9 +97,9 @@ _STORE = text(
                m.channel, m.to_contact, m.contact_key,
                CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED'
                AND CAST(:price AS numeric) IS NULL AS stale,
-               a.account,
+               a.provider, a.account,
                COALESCE(a.report_wait_until > :now, FALSE) AS awaited_inline,
-               CASE WHEN a.provider <> :provider THEN 'PROVIDER'
+               CASE WHEN a.account <> :account THEN 'ACCOUNT'
                     WHEN m.channel <> CAST(:channel AS text) THEN 'CHANNEL'
                     WHEN NOT COALESCE(
                          CASE WHEN CAST(:recipient AS text) IS NOT NULL
@@ -134,7 +134,7 @@ _STORE = text(
                (tenant_id, provider, account, event_id, message_id, attempt, status, phase,
                 recipient, contact_key, duration_seconds, error_code, provider_code, price,
                 reported_at, received_at, look_at, applied_at)
-        SELECT :tenant_id, :provider, named.account, :event_id, :message_id, :attempt, :status,
+        SELECT :tenant_id, named.provider, named.account, :event_id, :message_id, :attempt, :status,
                :phase, :recipient, CAST(:recipient_key AS text), :duration_seconds, :error_code,
                :provider_code, CAST(:price AS numeric), :reported_at, :now, :now,
                CASE WHEN named.stale THEN CAST(:now AS timestamptz) END
@@ -154,7 +154,7 @@ _STORE = text(
            EXISTS (SELECT 1 FROM stored WHERE fresh) AS fresh,
            COALESCE((SELECT open FROM stored),
                     (SELECT applied_at IS NULL FROM receipt
-                      WHERE tenant_id = :tenant_id AND provider = :provider
+                      WHERE tenant_id = :tenant_id AND provider = named.provider
                         AND account = named.account AND event_id = :event_id
                         AND message_id = :message_id AND attempt = :attempt), FALSE) AS open
       FROM named
@@ -182,7 +182,7 @@ async def store(
                 "tenant_id": receipt.attempt.tenant_id,
                 "message_id": receipt.attempt.message_id,
                 "attempt": receipt.attempt.number,
-                "provider": receipt.provider,
+                "account": receipt.account,
                 "event_id": receipt.event_id,
                 "provider_message_id": receipt.provider_message_id,
                 "status": receipt.status,
@@ -214,7 +214,7 @@ async def store(
             contact_key=key or row.contact_key,
             contact=contact,
             reason=receipt.suppresses,
-            source=f"{receipt.provider}: {receipt.phase}",
+            source=f"{row.provider}: {receipt.phase}",
             now=now,
         )
     return StoredReceipt(
@@ -232,15 +232,24 @@ class AskableAttempt:
 
     number: int
     provider: str
+    account: str
+    provider_message_id: str | None
     state: AttemptState
+    requested_at: datetime
     deadline: datetime
     reported: bool
     reference: Reference
+    channel: Channel
+    to: str = field(repr=False)
+    sender: str = field(repr=False)
+    body: str = field(repr=False)
 
 
 _ASKABLE = text(
     """
-    SELECT a.number, a.provider, a.state, a.deadline, m.public_id, t.public_id AS tenant,
+    SELECT a.number, a.provider, a.account, a.provider_message_id, a.state, a.requested_at,
+           a.deadline, m.public_id, t.public_id AS tenant, m.channel, m.to_contact, m.sender,
+           m.body,
            EXISTS (SELECT 1 FROM receipt r
                     WHERE r.tenant_id = a.tenant_id AND r.message_id = a.message_id
                       AND r.applied_at IS NULL
@@ -271,10 +280,17 @@ async def find_askable(
     return AskableAttempt(
         number=row.number,
         provider=row.provider,
+        account=row.account,
+        provider_message_id=row.provider_message_id,
         state=AttemptState(row.state),
+        requested_at=row.requested_at,
         deadline=row.deadline,
         reported=row.reported,
         reference=Reference(tenant=row.tenant, message=row.public_id, attempt=row.number),
+        channel=Channel(row.channel),
+        to=row.to_contact,
+        sender=row.sender,
+        body=row.body,
     )
 
 

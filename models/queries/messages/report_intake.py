@@ -26,7 +26,7 @@ async def take_report(
     except IntegrityError:  # another attempt got the id concurrently; a retry sees it
         stored = await _store(database, receipt, now)
     if isinstance(stored, Mismatch):
-        note_mismatch(receipt.provider, stored, receipt.attempt)
+        note_mismatch(receipt.account, stored, receipt.attempt)
     return stored
 
 
@@ -40,9 +40,9 @@ async def _store(
         return await receipts.store(db, receipt, database.contact_keys, now)
 
 
-def note_mismatch(provider: str, reason: Mismatch, about: AttemptKey | Reference) -> None:
+def note_mismatch(account: str, reason: Mismatch, about: AttemptKey | Reference) -> None:
     """Count and log a report that does not match its attempt."""
-    REPORT_MISMATCHES.labels(provider, reason).inc()
+    REPORT_MISMATCHES.labels(account, reason).inc()
     match about:
         case AttemptKey():
             named: dict[str, Any] = {
@@ -54,5 +54,5 @@ def note_mismatch(provider: str, reason: Mismatch, about: AttemptKey | Reference
             named = {"reference": str(about)}
     log.warning(
         "a report does not match its attempt",
-        extra={**named, "provider": provider, "reason": reason},
+        extra={**named, "account": account, "reason": reason},
     )

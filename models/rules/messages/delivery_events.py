@@ -17,8 +17,8 @@ class Mismatch(StrEnum):
 
     ATTEMPT = "ATTEMPT"
     """The attempt does not exist."""
-    PROVIDER = "PROVIDER"
-    """The attempt was made with another provider."""
+    ACCOUNT = "ACCOUNT"
+    """The attempt was made with another account."""
     CHANNEL = "CHANNEL"
     RECIPIENT = "RECIPIENT"
     """The message has no such recipient, or has several and the report names none."""

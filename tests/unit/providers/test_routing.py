@@ -1,6 +1,6 @@
 """Selection of the provider for the next attempt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.enums import AttemptState, Channel, DeliveryMode
-from providers.ports.messages import Ambiguous, Answer, LookUp, NotFound, Proof, SendRequest
+from providers.ports.messages import (
+    Ambiguous,
+    Answer,
+    Capabilities,
+    LookUp,
+    LookUpRequest,
+    NotFound,
+    Proof,
+    SendRequest,
+)
 from providers.provider_preferences import CHANNELS, ORDER, asked_first
 from providers.routing import PastAttempt, Routes
 
@@ -17,9 +26,12 @@ LIVE = DeliveryMode.LIVE
 
 @dataclass(frozen=True)
 class Vendor:
-    name: str
+    account: str
     channels: frozenset[Channel] = frozenset({Channel.SMS})
     proof: Proof = Proof.REFERENCE
+    name: str = "vendor"
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    reports_delivery: bool = True
     reports_price: bool = False
     timeout: timedelta = timedelta(seconds=1)
     absence_window: timedelta = timedelta(seconds=1)
@@ -27,7 +39,7 @@ class Vendor:
     async def send(self, request: SendRequest) -> Answer:
         return Ambiguous(reason=request.reference)
 
-    async def look_up(self, reference: str) -> LookUp:
+    async def look_up(self, request: LookUpRequest) -> LookUp:
         return NotFound()
 
 
@@ -40,9 +52,9 @@ ROUTES = Routes(
 
 
 def next_after(*past: tuple[str, AttemptState]) -> str | None:
-    attempts = [PastAttempt(provider=name, state=state) for name, state in past]
+    attempts = [PastAttempt(account=name, state=state) for name, state in past]
     provider = ROUTES.following(LIVE, Channel.SMS, attempts)
-    return None if provider is None else provider.name
+    return None if provider is None else provider.account
 
 
 @pytest.mark.parametrize(
