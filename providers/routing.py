@@ -45,17 +45,30 @@ class Routes:
         named = [self._providers[name] for name in self._order.get(mode, ())]
         return [provider for provider in named if channel in provider.channels]
 
-    def following(
-        self, mode: DeliveryMode, channel: Channel, past: Sequence[PastAttempt]
-    ) -> MessageProvider | None:
-        """Return the provider of the next attempt: of those that have not refused, the least tried.
+    def may_follow(self, provider: MessageProvider, past: Sequence[PastAttempt]) -> bool:
+        """Return whether an account may get the next attempt: it has not refused the message."""
+        return not any(
+            attempt.account == provider.account and attempt.state is AttemptState.REFUSED
+            for attempt in past
+        )
 
-        After NotProcessed the next provider is tried, and the first one again when all were tried
-        equally often.
+    def following(
+        self,
+        mode: DeliveryMode,
+        channel: Channel,
+        past: Sequence[PastAttempt],
+        *,
+        among: Collection[str] | None = None,
+    ) -> MessageProvider | None:
+        """Return the account of the next attempt: of those that have not refused, the least tried.
+
+        After NotProcessed the next account is tried, and the first one again when all were tried
+        equally often. `among` limits the choice to accounts with these names.
         """
-        refused = {attempt.account for attempt in past if attempt.state is AttemptState.REFUSED}
         able = [
-            provider for provider in self.able(mode, channel) if provider.account not in refused
+            provider
+            for provider in self.able(mode, channel)
+            if self.may_follow(provider, past) and (among is None or provider.account in among)
         ]
         if not able:
             return None

@@ -4,3 +4,6 @@ from typing import Final
 
 DEFAULT_ACCOUNT: Final = "default"
 """The only account of every provider until several can be configured."""
+
+SIMULATOR: Final = "simulator"
+"""Account of the built-in simulator."""
