@@ -49,6 +49,9 @@ class Dispatchable:
     channel: Channel
     type: MessageType
     delivery_mode: DeliveryMode
+    units: int
+    guarded: bool
+    """What its attempts cost is reserved, because they cost money or its tenant has a limit."""
     attempts: tuple[KnownAttempt, ...]
     reported: bool
     pace: Pace | None
@@ -91,6 +94,7 @@ _READ = text(
            COALESCE(merchant.active, TRUE) AS active, merchant.timezone,
            merchant.marketing_from, merchant.marketing_until, merchant.marketing_timezones,
            m.delivery_mode,
+           m.delivery_mode = 'LIVE' OR tenant.daily_spending_limit IS NOT NULL AS guarded,
            (SELECT array_agg(c.status) FROM consent c
              WHERE c.tenant_id = m.tenant_id AND c.merchant_id = m.merchant_id
                AND c.channel = m.channel
@@ -175,6 +179,8 @@ async def lock_for_dispatch(
         channel=channel,
         type=MessageType(row.type),
         delivery_mode=DeliveryMode(row.delivery_mode),
+        units=row.units,
+        guarded=row.guarded,
         attempts=attempts,
         reported=row.reported,
         pace=sender.pace,
