@@ -4,6 +4,8 @@ import logging
 from datetime import datetime
 
 from activities.messages.account_choice import AccountUnavailable
+from activities.messages.claimed import Claimed
+from models.enums import AttemptState
 from models.metrics import ACCOUNT_LIMITS
 from models.queries.accounts import spending
 from models.queries.accounts.spending import NewAttempt, Reservation
@@ -11,6 +13,7 @@ from models.queries.alerts.spending_alerts import warn_of_spending
 from models.rules.accounts.spending import REACHED_AT, Spending, tried_again_at
 from models.rules.billing.periods import day_of
 from models.session import WriteSession
+from workflows.messages.types import DispatchStep
 
 log = logging.getLogger(__name__)
 
@@ -37,19 +40,47 @@ class SpendingLimited(AccountUnavailable):
             _tell_operator(self._attempt, REACHED_AT, logging.INFO)  # once per message
 
 
-async def reserve(db: WriteSession, attempt: NewAttempt, expires_at: datetime | None) -> None:
+async def reserve(db: WriteSession, step: DispatchStep, claimed: Claimed, now: datetime) -> None:
     """Reserve what an attempt costs; call it last in the transaction that claims its message.
 
     Raises:
         SpendingLimited: a limit forbids it now; the claim must be rolled back.
     """
+    found = claimed.found
+    if not found.guarded:
+        return
+    attempt = NewAttempt(
+        tenant_id=step.tenant_id,
+        message_id=step.message_id,
+        number=claimed.number,
+        provider=claimed.provider.name,
+        account=claimed.provider.account,
+        channel=found.channel,
+        to=found.to,
+        units=found.units,
+        now=now,
+    )
     reservation = await spending.reserve(db, attempt)
     if reservation.refused:
-        raise SpendingLimited(attempt, reservation, tried_again_at(attempt.now, expires_at))
+        until = tried_again_at(now, found.candidate.expires_at)
+        raise SpendingLimited(attempt, reservation, until)
     for percent in reservation.account.crossed:
         _tell_operator(attempt, percent, logging.WARNING)
     for percent in reservation.tenant.crossed:
         await _warn_tenant(db, attempt, reservation.tenant, percent)
+
+
+async def release(
+    db: WriteSession, step: DispatchStep, claimed: Claimed, state: AttemptState
+) -> None:
+    """Release what an attempt reserves if the vendor certainly did not send the message.
+
+    Idempotent. Call it last in the transaction that concludes the attempt.
+    """
+    if claimed.found.guarded and state in spending.RELEASED:
+        await spending.release(
+            db, tenant_id=step.tenant_id, message_id=step.message_id, number=claimed.number
+        )
 
 
 async def _warn_tenant(
