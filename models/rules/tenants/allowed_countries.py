@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from phonenumbers import SUPPORTED_REGIONS
+
 from models.enums import Channel, DeliveryMode
 from models.rules.billing.pricing import country_of
 from models.rules.senders.north_america import US_TERRITORIES, area_code_of, is_us, region_of
@@ -35,6 +37,14 @@ class AllowedCountries:
         if allowed is None:
             allowed = (ANY,) if self.mode is DeliveryMode.SIMULATOR else (self.country,)
         return ANY in allowed or _destination_of(contact) in {_main(country) for country in allowed}
+
+
+def read_country(given: str) -> str:
+    """Return a country as ISO 3166 writes it; raises ValueError if no phone number is there."""
+    code = given.strip().upper()
+    if code not in SUPPORTED_REGIONS:
+        raise ValueError(f"{given!r} is no country of ISO 3166 with phone numbers, such as US.")
+    return code
 
 
 def _destination_of(number: str) -> str:
