@@ -522,8 +522,8 @@ def _create_brand() -> None:
         sa.UniqueConstraint(
             "tenant_id",
             "merchant_id",
-            "provider",
-            name=op.f("uq_brand_tenant_id_merchant_id_provider"),
+            "account",
+            name=op.f("uq_brand_tenant_id_merchant_id_account"),
         ),
         sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_brand_tenant_id_public_id")),
     )
