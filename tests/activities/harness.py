@@ -1,6 +1,6 @@
 """One tenant, its providers, and the activities on a real database."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -61,17 +61,20 @@ class Harness:
         slots: int = 20,
         report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
+        routes: Routes | None = None,
+        unavailable: Callable[[], Mapping[str, datetime]] = dict,
     ) -> None:
         self.database = database
         self.owner = owner
-        names = [provider.name for provider in providers]
-        routes = Routes(providers, {mode: names})
+        names = [provider.account for provider in providers]
+        routes = routes or Routes(providers, {mode: names})
         self.dispatching = Dispatching(
             database,
             routes,
             public_url="http://us/",
             slots=slots,
             inline_report_wait=InlineReportWait(database, report_timeout),
+            unavailable=unavailable,
         )
         self._truth = Reconciliation(database, routes)
         self._ledger = Settlement(database, routes)

@@ -182,12 +182,14 @@ class InboundHarness:
         raw, headers = signed(told, secret)
         return await self.client.post("/webhooks/simulator/inbound", content=raw, headers=headers)
 
-    async def twilio_tells(self, body: str, *, event_id: str) -> httpx.Response:
+    async def twilio_tells(
+        self, body: str, *, event_id: str, number: str | None = None
+    ) -> httpx.Response:
         """Post Twilio's webhook of a text from CONTACT."""
         form = {
             "MessageSid": event_id,
             "From": CONTACT,
-            "To": self.owner.sender,
+            "To": number or self.owner.sender,
             "Body": body,
             "FromZip": "",
         }
