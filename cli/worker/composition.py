@@ -14,7 +14,7 @@ from activities.messages.reconcile import Reconciliation
 from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
 from activities.senders.grant_slots import SenderSlots
-from activities.system.expired_records import ExpiredRecords, ExpiredWindows
+from activities.system.expired_records import ExpiredHealth, ExpiredRecords, ExpiredWindows
 from activities.system.step_failures import CountedFailures
 from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
@@ -85,7 +85,11 @@ def assemble(
             grace=settings.sweep_grace,
             look_every=START_LOOK_EVERY,
             tasks=list(_sweep_tasks(settings, housekeeping, client)),
-            expiries=[ExpiredRecords(housekeeping), ExpiredWindows(housekeeping)],
+            expiries=[
+                ExpiredRecords(housekeeping),
+                ExpiredWindows(housekeeping),
+                ExpiredHealth(housekeeping),
+            ],
         ),
         sender_slots=SenderSlots(database, client),
         payments=Payments(database, vendors.gateways, public_url=settings.public_url),
