@@ -8,24 +8,20 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Final, TypeAlias
+from typing import Final
 
 from activities.messages.account_choice import AccountUnavailable
+from activities.messages.account_evidence import Call, Evidence, Probe
 from activities.messages.dispatch_results import state_of as outcome_of
 from models.metrics import PROVIDER_ATTEMPTS, PROVIDER_CIRCUIT
 from models.queries.accounts import circuits, health
-from models.queries.accounts.health import AccountError, Attempts, KnownCircuit
+from models.queries.accounts.health import KnownCircuit
 from models.rules.accounts.circuit import (
-    BUCKET,
-    WINDOW,
     Circuit,
     CircuitReason,
     CircuitState,
-    Tally,
-    budget_of,
     group_of,
     judged,
     opened,
@@ -35,7 +31,7 @@ from models.rules.accounts.circuit import (
 )
 from models.rules.accounts.names import SIMULATOR
 from models.session import Database, WriteSession
-from providers.ports.messages import Ambiguous, Answer, MessageProvider, NotProcessed
+from providers.ports.messages import Answer, MessageProvider, NotProcessed, SendRequest
 
 TICK: Final = 1.0
 """Seconds between two settlements."""
@@ -49,70 +45,7 @@ _RECHECK: Final = timedelta(seconds=2)
 _LOST_RACE: Final = timedelta(seconds=1)
 """After it the circuit, which another claim has just changed, is known here too."""
 
-_ERROR_LENGTH: Final = 128
-
 log = logging.getLogger(__name__)
-
-_Place: TypeAlias = tuple[str, int, int]
-"""Account, group of tenants, and which ten seconds of the process's clock."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """The lease of a probe: its outcome closes or opens the circuit."""
-
-    known: KnownCircuit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A call that sent a message, with its outcome."""
-
-    provider: MessageProvider
-    tenant_id: int
-    took: timedelta
-    answer: Answer
-    probe: Probe | None = None
-
-    @property
-    def slow(self) -> bool:
-        return self.took > budget_of(self.provider.timeout)
-
-    @property
-    def failure(self) -> CircuitReason | None:
-        """Return why the account counts as failing; None if it has answered in time.
-
-        A refusal is an answer about the message, and a fault of the sender one about one merchant.
-        """
-        if isinstance(self.answer, NotProcessed) and self.answer.account_fault:
-            return CircuitReason.ACCOUNT_FAULT
-        if self.failed:
-            return CircuitReason.FAILURES
-        return CircuitReason.SLOW if self.slow else None
-
-    @property
-    def failed(self) -> bool:
-        if isinstance(self.answer, NotProcessed):
-            return not self.answer.sender_fault
-        return isinstance(self.answer, Ambiguous)
-
-    @property
-    def error(self) -> str | None:
-        """Return the failure in the adapter's and the vendor's words; they hold no contact."""
-        if not isinstance(self.answer, NotProcessed | Ambiguous):
-            return None
-        words = dict.fromkeys(filter(None, (self.answer.reason, self.answer.provider_code)))
-        return " ".join(words)[:_ERROR_LENGTH]
-
-
-@dataclass(slots=True)
-class _Pending:
-    """What was recorded since the last settlement. Bounded by the number of accounts."""
-
-    tallies: dict[_Place, tuple[Tally, int]] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
-    faults: set[str] = field(default_factory=set)
-    probes: dict[str, tuple[Probe, CircuitReason | None]] = field(default_factory=dict)
 
 
 class AccountHealth:
@@ -138,7 +71,7 @@ class AccountHealth:
         self._clock = clock
         self._circuits: dict[str, KnownCircuit] = {}
         self._offset = datetime.now(UTC) - timedelta(seconds=clock())
-        self._pending = _Pending()
+        self._pending = Evidence()
         self._wake = asyncio.Event()
 
     def unavailable(self, tenant_id: int, message_id: int, *, urgent: bool) -> dict[str, datetime]:
@@ -181,29 +114,31 @@ class AccountHealth:
             raise AccountUnavailable(account, now + _LOST_RACE)
         return Probe(known=taken)
 
+    async def send(
+        self, provider: MessageProvider, request: SendRequest, tenant_id: int, probe: Probe | None
+    ) -> Answer:
+        """Send a message and count the outcome of the call."""
+        began = self._clock()
+        answer = await provider.send(request)
+        took = timedelta(seconds=self._clock() - began)
+        self.record(
+            Call(provider=provider, tenant_id=tenant_id, took=took, answer=answer, probe=probe)
+        )
+        return answer
+
     def record(self, call: Call) -> None:
         """Count a call; it is stored with the next settlement. The simulator's are not counted."""
         account = call.provider.account
         if account in self._exempt:
             return
         PROVIDER_ATTEMPTS.labels(account, outcome_of(call.answer)).inc()
-        pending = self._pending
-        place = account, group_of(call.tenant_id), int(self._clock() // BUCKET.total_seconds())
-        tally, latency = pending.tallies.get(place, (Tally(), 0))
-        one = Tally(attempts=1, failures=int(call.failed), slow=int(call.slow))
-        pending.tallies[place] = tally + one, latency + round(call.took.total_seconds() * 1000)
-        if call.error is not None:
-            pending.errors[account] = call.error
+        self._pending.add(call, self._clock())
+        if call.probe is not None or call.failure is CircuitReason.ACCOUNT_FAULT:
+            self._wake.set()
         if isinstance(call.answer, NotProcessed) and call.answer.sender_fault:
             log.error(
                 "a provider refuses a sender", extra={"account": account, "reason": call.error}
             )
-        if call.failure is CircuitReason.ACCOUNT_FAULT:
-            pending.faults.add(account)
-            self._wake.set()
-        if call.probe is not None:
-            pending.probes[account] = call.probe, call.failure
-            self._wake.set()
 
     async def run(self) -> None:
         """Settle once a second, and at once after a probe or a fault of the account.
@@ -236,13 +171,15 @@ class AccountHealth:
         """
         if not set(self._accounts()) - self._exempt and not self._pending.tallies:
             return
-        told, errors = self._told()
-        stored, self._pending = self._pending, _Pending()
+        stored, self._pending = self._pending, Evidence()
+        stored.drop_old(self._clock())
         try:
             async with self._database.statement() as db:
+                told, errors = stored.attempts(self._clock()), stored.account_errors()
                 shared = await health.settle(db, told, errors)
         except BaseException:
-            self._put_back(stored)
+            stored.add_newer(self._pending)
+            self._pending = stored
             raise
         if shared.now is not None:
             self._offset = shared.now - timedelta(seconds=self._clock())
@@ -250,7 +187,7 @@ class AccountHealth:
         await self._change_circuits(stored, shared)
         self._show()
 
-    async def _change_circuits(self, stored: _Pending, shared: health.SharedHealth) -> None:
+    async def _change_circuits(self, stored: Evidence, shared: health.SharedHealth) -> None:
         now = self._now()
         for account, (probe, failure) in stored.probes.items():
             after = probed(probe.known.circuit, failure, now)
@@ -288,31 +225,6 @@ class AccountHealth:
                 "last_error": error,
             },
         )
-
-    def _told(self) -> tuple[list[Attempts], list[AccountError]]:
-        """Return the pending evidence that still counts, and drop the rest."""
-        now, width = self._clock(), BUCKET.total_seconds()
-        told = []
-        for (account, group, bucket), (tally, latency) in list(self._pending.tallies.items()):
-            age = max(0.0, now - (bucket + 1) * width)
-            if age > WINDOW.total_seconds():
-                del self._pending.tallies[account, group, bucket]
-                continue
-            told.append(
-                Attempts(account=account, group=group, age=age, tally=tally, latency_ms=latency)
-            )
-        errors = [AccountError(account=a, error=e) for a, e in sorted(self._pending.errors.items())]
-        return told, errors
-
-    def _put_back(self, stored: _Pending) -> None:
-        """Keep what could not be stored; what was recorded meanwhile is newer."""
-        newer, self._pending = self._pending, stored
-        for place, (tally, latency) in newer.tallies.items():
-            old, took = stored.tallies.get(place, (Tally(), 0))
-            stored.tallies[place] = old + tally, took + latency
-        stored.errors |= newer.errors
-        stored.faults |= newer.faults
-        stored.probes |= newer.probes
 
     def _show(self) -> None:
         now = self._now()

@@ -8,6 +8,7 @@ from temporalio.client import Client
 
 from activities.billing.close_days import Closing
 from activities.billing.payments import Payments
+from activities.messages.account_health import AccountHealth
 from activities.messages.dispatch import Dispatching
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.reconcile import Reconciliation
@@ -48,6 +49,7 @@ class Parts:
     closing: Closing
     watching: Watching
     routes: Routes
+    account_health: AccountHealth
     counted_failures: CountedFailures
 
 
@@ -65,6 +67,7 @@ def assemble(
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
+    health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
     return Parts(
         dispatching=Dispatching(
             database,
@@ -73,6 +76,7 @@ def assemble(
             slots=settings.provider_slots,
             inline_report_wait=InlineReportWait(database, settings.inline_report_wait),
             sweep_grace=settings.sweep_grace,
+            health=health,
         ),
         truth=Reconciliation(database, routes),
         ledger=Settlement(database, routes),
@@ -106,6 +110,7 @@ def assemble(
             housekeeping, every=settings.watch_every, window=settings.provider_window
         ),
         routes=routes,
+        account_health=health,
         counted_failures=CountedFailures(database),
     )
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from activities.messages.account_health import AccountHealth, Call, Probe
+from activities.messages.account_evidence import Call, Probe
+from activities.messages.account_health import AccountHealth
 from models.queries.accounts.health import AccountReading, read_accounts
 from models.rules.accounts.circuit import CircuitState
 from models.session import Database
