@@ -8,12 +8,12 @@ from typing import Final, Protocol, TypedDict
 import httpx
 
 from models.enums import DeliveryMode
+from models.rules.accounts.names import SIMULATOR
 from providers.inbound_verifiers import InboundSettings, inbound_verifiers
 from providers.ports.messages import RecordingProvider, VerifyInbound, VerifyReports
 from providers.ports.payments import Gateways, PaymentReport
 from providers.ports.registration import RegistryEvent
 from providers.ports.sip import VoiceDirectory
-from providers.provider_preferences import ORDER
 from providers.registries import Registries, by_mode
 from providers.routing import Routes
 from providers.simulator import messages, payments, registry
@@ -67,7 +67,7 @@ def open_vendors(settings: VendorSettings, http: httpx.AsyncClient) -> Vendors:
     simulated = SimulatedRegistry(http, settings.simulator_url, **simulator)
     directory = open_directory(settings, http)
     return Vendors(
-        routes=Routes([carrier], ORDER),
+        routes=Routes([carrier], {DeliveryMode.SIMULATOR: [SIMULATOR]}),
         gateways=Gateways({DeliveryMode.SIMULATOR: gateway}),
         registries=by_mode(simulated, open_registry(settings, http)),
         directories=[] if directory is None else [directory],

@@ -18,7 +18,6 @@ from providers.ports.messages import (
     Proof,
     SendRequest,
 )
-from providers.provider_preferences import CHANNELS, ORDER, asked_first
 from providers.routing import PastAttempt, Routes
 
 LIVE = DeliveryMode.LIVE
@@ -42,8 +41,6 @@ class Vendor:
     async def look_up(self, request: LookUpRequest) -> LookUp:
         return NotFound()
 
-
-SMS, EMAIL = frozenset({Channel.SMS}), frozenset({Channel.EMAIL})
 
 ROUTES = Routes(
     [Vendor("a"), Vendor("b"), Vendor("mail", frozenset({Channel.EMAIL}))],
@@ -100,16 +97,3 @@ def test_no_provider_is_tried_again_after_it_refused(past: list[tuple[str, Attem
     following = next_after(*past)
     assert following not in refused
     assert (following is None) is ({"a", "b"} <= refused)
-
-
-def test_the_preferred_provider_is_the_first_that_supports_the_channel() -> None:
-    order = {LIVE: ("mail", "a", "b"), DeliveryMode.SIMULATOR: ()}
-    channels = {"mail": EMAIL, "a": SMS, "b": SMS | EMAIL}
-    assert asked_first(order, channels) == {
-        LIVE: {Channel.SMS: "a", Channel.EMAIL: "mail"},
-        DeliveryMode.SIMULATOR: {},
-    }
-
-
-def test_of_everybody_in_the_order_it_is_known_what_it_carries() -> None:
-    assert {name for names in ORDER.values() for name in names} == set(CHANNELS)
