@@ -15,6 +15,8 @@ from models.session import Database
 from providers.ports.messages import NotProcessed
 from tests.activities.doubles import ACCEPTED, AMBIGUOUS, NOT_PROCESSED, REFUSED, Scripted
 from tests.health.workers import Account, available
+from tests.proxy import Proxy
+from tests.stack import async_url, free_port
 
 SECOND = timedelta(seconds=1)
 
@@ -88,7 +90,7 @@ async def test_running_workers_know_an_open_circuit_within_five_seconds(account:
     try:
         account.record(workers[0], 20, NOT_PROCESSED)
         async with asyncio.timeout(5):
-            while any(available(worker, account.name) for worker in workers):
+            while any(available(one, account.name) for one in workers):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     finally:
         for task in tasks:
@@ -183,19 +185,41 @@ async def test_without_an_account_that_counts_the_database_is_not_asked() -> Non
 async def test_an_outage_of_postgres_loses_only_what_is_older_than_a_minute(
     account: Account, database_url: str
 ) -> None:
-    clock = 1_000_000.0
-    unreachable = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    worker = AccountHealth(unreachable, lambda: [account.name], clock=lambda: clock)
+    clock, port = 1_000_000.0, free_port()
+    server = int(database_url.rpartition(":")[2].partition("/")[0])
+    database = Database(async_url(database_url).replace(f":{server}/", f":{port}/"))
+    worker = AccountHealth(database, lambda: [account.name], clock=lambda: clock)
     for _ in range(20):
         account.record(worker, 7, NOT_PROCESSED)
         with pytest.raises(SQLAlchemyError):
             await worker.settle()
         clock += 10
     assert available(worker, account.name)
-    worker._database = account.database  # the server is back
-    await worker.settle()
+    async with Proxy(server, listen=port):
+        await worker.settle()
+        await database.close()
     kept = await account.rows("SELECT sum(attempts) AS n FROM account_health WHERE account = :a")
     assert kept[0].n == 7 * 7
+    assert await account.state() is CircuitState.OPEN
+
+
+async def test_a_running_worker_goes_on_after_an_outage(
+    account: Account, database_url: str
+) -> None:
+    port = free_port()
+    server = int(database_url.rpartition(":")[2].partition("/")[0])
+    database = Database(async_url(database_url).replace(f":{server}/", f":{port}/"))
+    worker = AccountHealth(database, lambda: [account.name])
+    task = asyncio.create_task(worker.run())
+    account.record(worker, 20, NOT_PROCESSED)
+    await asyncio.sleep(1.5)
+    async with Proxy(server, listen=port), asyncio.timeout(10):
+        while available(worker, account.name):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await database.close()
     assert await account.state() is CircuitState.OPEN
 
 
