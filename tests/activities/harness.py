@@ -1,6 +1,6 @@
 """One tenant, its providers, and the activities on a real database."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
+from activities.messages.account_health import AccountHealth
 from activities.messages.dispatch import Dispatching
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.reconcile import Reconciliation
@@ -62,7 +63,7 @@ class Harness:
         report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
         routes: Routes | None = None,
-        unavailable: Callable[[], Mapping[str, datetime]] = dict,
+        health: AccountHealth | None = None,
     ) -> None:
         self.database = database
         self.owner = owner
@@ -74,7 +75,7 @@ class Harness:
             public_url="http://us/",
             slots=slots,
             inline_report_wait=InlineReportWait(database, report_timeout),
-            unavailable=unavailable,
+            health=health,
         )
         self._truth = Reconciliation(database, routes)
         self._ledger = Settlement(database, routes)

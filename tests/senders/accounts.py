@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from activities.messages.account_health import AccountHealth
 from models.enums import Channel, DeliveryMode
 from models.rules.accounts.account_scope import AccountScope
 from models.rules.accounts.routing_table import RouteRow, RoutingTable
@@ -59,6 +60,17 @@ def routes_of(accounts: Mapping[ScriptedAccount, AccountScope], *rows: RouteRow)
     )
 
 
+class Held(AccountHealth):
+    """Holds attempts of these accounts back until a time."""
+
+    def __init__(self, database: Database, until: Mapping[str, datetime]) -> None:
+        super().__init__(database, tuple)
+        self._until = dict(until)
+
+    def unavailable(self, tenant_id: int, message_id: int, *, urgent: bool) -> dict[str, datetime]:
+        return self._until
+
+
 class TwoAccounts:
     """A LIVE merchant with a number at each of the accounts `a` and `b`."""
 
@@ -81,9 +93,8 @@ class TwoAccounts:
     ) -> Harness:
         """Return the activities with these two accounts."""
         routes = routes_of({a: scope_of(self.at_a), b: scope_of(self.at_b)}, *rows)
-        return Harness(
-            self.database, self.owner, routes=routes, unavailable=lambda: unavailable or {}
-        )
+        health = Held(self.database, unavailable or {})
+        return Harness(self.database, self.owner, routes=routes, health=health)
 
     async def sender(self, message_id: int) -> str:
         """Return the sender of a message."""
