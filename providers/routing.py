@@ -38,6 +38,10 @@ class Routes:
         self._table = table or RoutingTable()
         self._scopes = scopes or {}
 
+    def replace(self, other: "Routes") -> None:
+        """Take over the accounts and routes of another, when the providers file is read again."""
+        vars(self).update(vars(other))
+
     @property
     def providers(self) -> Collection[MessageProvider]:
         """All accounts."""

@@ -22,7 +22,8 @@ from models.tables.merchant import Merchant
 from models.tables.tenant import SenderNumber
 from providers.ports.messages import Answer, Webhook
 from providers.simulator import messages
-from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
+from providers.twilio.inbound import inbound_verifier
+from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
 from tests.contacts import key_of
@@ -181,12 +182,14 @@ class InboundHarness:
         raw, headers = signed(told, secret)
         return await self.client.post("/webhooks/simulator/inbound", content=raw, headers=headers)
 
-    async def twilio_tells(self, body: str, *, event_id: str) -> httpx.Response:
+    async def twilio_tells(
+        self, body: str, *, event_id: str, number: str | None = None
+    ) -> httpx.Response:
         """Post Twilio's webhook of a text from CONTACT."""
         form = {
             "MessageSid": event_id,
             "From": CONTACT,
-            "To": self.owner.sender,
+            "To": number or self.owner.sender,
             "Body": body,
             "FromZip": "",
         }
