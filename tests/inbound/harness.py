@@ -20,7 +20,7 @@ from models.session import Database
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
 from models.tables.tenant import SenderNumber
-from providers.ports.messages import Answer
+from providers.ports.messages import Answer, Webhook
 from providers.simulator import messages
 from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
 from tests.activities.doubles import Scripted
@@ -71,6 +71,12 @@ def signed(document: Any, secret: str = SECRET) -> tuple[bytes, dict[str, str]]:
     body, at = json.dumps(document).encode(), int(time.time())
     digest = hmac.new(secret.encode(), b"%d." % at + body, sha256).hexdigest()
     return body, {messages.SIGNATURE_HEADER: f"t={at},v1={digest}"}
+
+
+def posted(document: Any) -> Webhook:
+    """Return a signed webhook as the simulator posts it."""
+    body, headers = signed(document)
+    return Webhook(url="http://api.test/webhooks/simulator/inbound", headers=headers, body=body)
 
 
 def event(body: str, *, sender: str, number: str, **facts: Any) -> dict[str, Any]:
