@@ -78,5 +78,6 @@ def request_of(
         reference=str(reference),
         callback_url=f"{public_url}/webhooks/{account}/{reference}",
         not_after=deadline,
+        valid_until=found.candidate.expires_at,
     )
     return request_for(found.channel, envelope, found.body, found.details, text)

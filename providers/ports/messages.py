@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from models.enums import Channel, ErrorCode
+from models.enums import Channel, ErrorCode, InboundKind
 from models.rules.messages.delivery_events import DeliveryEvent
 
 
@@ -26,6 +26,8 @@ class Envelope:
     """The attempt's deadline. It is passed to vendors that support one; the adapter always enforces
     it.
     """
+    valid_until: datetime | None = None
+    """When the message expires: a vendor that queues it must not deliver it later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,8 @@ class InboundText:
     sent_at: datetime
     answered: bool = False
     """The vendor has already answered the keyword in it: nothing may be answered again."""
+    keyword: InboundKind | None = None
+    """The meaning that the vendor has acted on, if it states it: words can be configured there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,8 @@ from models.tables.merchant import Merchant
 from models.tables.tenant import SenderNumber
 from providers.ports.messages import Answer, Webhook
 from providers.simulator import messages
-from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
+from providers.twilio.inbound import inbound_verifier
+from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
 from tests.contacts import key_of

@@ -17,7 +17,8 @@ from models.settings import IncompleteSettings, Settings
 from providers.inbound_verifiers import inbound_verifiers
 from providers.ports.messages import ForgedWebhook, InboundText, Webhook
 from providers.routing import Routes
-from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
+from providers.twilio.inbound import inbound_verifier
+from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.unit.providers.test_routing import Vendor
 from tests.vendors.twilio_double import ACCOUNT, PRIMARY, TOKEN
 

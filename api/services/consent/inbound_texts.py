@@ -138,7 +138,7 @@ class Inbox:
         sent = [talk.owner] if talk.owner else list(writers.sent)
         known = await inbound_texts.find_addressees(db, talk.tenant_id, merchants, talk.contact_key)
         moved = await self._change(db, talk, [known[id] for id in merchants], sent)
-        if not (moved or talk.reading.kind is InboundKind.HELP):
+        if talk.text.answered or not (moved or talk.reading.kind is InboundKind.HELP):
             return None
         namesake = named or next((merchant for merchant in sent if merchant in known), None)
         if namesake is None or talk.given_back:
