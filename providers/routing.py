@@ -26,6 +26,10 @@ class Routes:
         self._providers = {provider.account: provider for provider in providers}
         self._order = order
 
+    def replace(self, other: "Routes") -> None:
+        """Take over the accounts and routes of another, when the providers file is read again."""
+        vars(self).update(vars(other))
+
     @property
     def providers(self) -> Collection[MessageProvider]:
         """All accounts."""

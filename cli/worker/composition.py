@@ -1,6 +1,6 @@
 """Builds the worker's activities with their dependencies."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ from providers import kamailio
 from providers.ports.sip import VoiceDirectory
 from providers.routing import Routes
 from providers.vendors import Vendors
+from providers.voice_directories import CurrentDirectory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ def assemble(
 ) -> Parts:
     """Build the activities. Sweeping, closing and watching use the pool `housekeeping` if given.
 
-    Raises IncompleteSettings if the configured SIP directory is none of the vendors'.
+    Raises IncompleteSettings if the configured SIP directory is none of the accounts'.
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
@@ -118,14 +119,16 @@ def _sweep_tasks(
 
 
 def _provisioning(
-    settings: Settings, database: Database, directories: Sequence[VoiceDirectory]
+    settings: Settings, database: Database, directories: Mapping[str, VoiceDirectory]
 ) -> Provisioning:
-    """Build the activity that updates the SIP directory of Kamailio or a vendor."""
-    ours: VoiceDirectory = kamailio.Kamailio(RegistrarTables(database).registered)
-    known = {directory.name: directory for directory in (ours, *directories)}
-    directory = known.get(settings.voice_directory)
-    if directory is None:
+    """Build the activity that updates the SIP directory of Kamailio or of an account."""
+    name = settings.voice_directory
+    known = [kamailio.NAME, *sorted(directories)]
+    if name not in known:
         raise IncompleteSettings(f"HEXAVOX_VOICE_DIRECTORY is none of: {', '.join(known)}")
+    directory: VoiceDirectory = CurrentDirectory(directories, name)
+    if name == kamailio.NAME:
+        directory = kamailio.Kamailio(RegistrarTables(database).registered)
     secret = settings.server_secret
     return Provisioning(
         database, directory, None if secret is None else SipSecrets(secret.get_secret_value())

@@ -14,6 +14,7 @@ from models.tables import (
     messaging,
     payment,
     price,
+    provider_account,
     rate,
     request_limit,
     sender,
@@ -34,6 +35,7 @@ TABLES = (
     inbound,
     payment,
     price,
+    provider_account,
     rate,
     ledger,
     usage,
@@ -46,7 +48,14 @@ TABLES = (
 )
 
 CROSS_TENANT = frozenset(
-    {"tenant", "sender_number", "load_sample", "contact_key", "alembic_version"}
+    {
+        "tenant",
+        "sender_number",
+        "load_sample",
+        "contact_key",
+        "provider_account",
+        "alembic_version",
+    }
 )
 """Tables whose primary key does not begin with `tenant_id`; each explains why."""
 

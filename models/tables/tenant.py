@@ -137,6 +137,12 @@ class SenderNumber(Table, table=True):
         nullable=True,
         description="The registry it was bought at; None: an operator added it.",
     )
+    account: str | None = Field(
+        default=None,
+        sa_type=String(32),
+        nullable=True,
+        description="The account it was bought through; None: an operator added it.",
+    )
     claimed_at: datetime | None = optional_timestamp(
         description="While it is being bought: since when. None: it may be sent from."
     )

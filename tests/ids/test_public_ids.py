@@ -25,6 +25,7 @@ NEVER_SHOWN = {
     "message_recipient",
     "payment_event",
     "price",
+    "provider_account",
     "rate",
     "receipt",
     "request_bucket",

@@ -35,6 +35,7 @@ def upgrade() -> None:
     _create_contact_key()
     _create_load_sample()
     _create_price()
+    _create_provider_account()
     _create_rate()
     _create_request_bucket()
     _create_tenant()
@@ -117,6 +118,18 @@ def _create_price() -> None:
         sa.PrimaryKeyConstraint(
             "tenant_id", "channel", "units", "currency", "valid_from", name=op.f("pk_price")
         ),
+    )
+
+
+def _create_provider_account() -> None:
+    op.create_table(
+        "provider_account",
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("enabled", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("daily_limit", sa.Numeric(precision=12, scale=2), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("daily_limit >= 0", name=op.f("ck_provider_account_limit")),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_provider_account")),
     )
 
 
@@ -509,8 +522,8 @@ def _create_brand() -> None:
         sa.UniqueConstraint(
             "tenant_id",
             "merchant_id",
-            "provider",
-            name=op.f("uq_brand_tenant_id_merchant_id_provider"),
+            "account",
+            name=op.f("uq_brand_tenant_id_merchant_id_account"),
         ),
         sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_brand_tenant_id_public_id")),
     )
@@ -923,6 +936,7 @@ def _create_sender_number() -> None:
         sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=True),
         sa.Column("provider", sa.String(length=32), nullable=True),
+        sa.Column("account", sa.String(length=32), nullable=True),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("segments_per_second", sa.Numeric(precision=9, scale=3), nullable=True),
         sa.Column("next_segment_at", sa.DateTime(timezone=True), nullable=True),

@@ -1,7 +1,7 @@
 """Queries for tenants: look up, create with default senders, change and list."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
@@ -24,10 +24,27 @@ async def find_tenant_id(db: ReadSession | WriteSession, name: str) -> int | Non
     return found
 
 
-async def find_delivery_mode(db: ReadSession | WriteSession, tenant_id: int) -> DeliveryMode | None:
-    """Return a tenant's delivery mode; None if the tenant does not exist."""
-    mode = await db.scalar(select(col(Tenant.delivery_mode)).where(col(Tenant.id) == tenant_id))
-    return None if mode is None else DeliveryMode(mode)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedMode:
+    """A tenant's name and delivery mode; neither ever changes."""
+
+    name: str
+    delivery_mode: DeliveryMode
+
+
+async def find_named_mode(db: ReadSession | WriteSession, tenant_id: int) -> NamedMode | None:
+    """Return a tenant's name and delivery mode; None if the tenant does not exist."""
+    named = select(col(Tenant.name), col(Tenant.delivery_mode))
+    row = (await db.execute(named.where(col(Tenant.id) == tenant_id))).one_or_none()
+    if row is None:
+        return None
+    return NamedMode(name=row.name, delivery_mode=DeliveryMode(row.delivery_mode))
+
+
+async def find_unknown(db: ReadSession | WriteSession, names: Collection[str]) -> Sequence[str]:
+    """Return those of the names that no tenant has."""
+    known = await db.scalars(select(col(Tenant.name)).where(col(Tenant.name).in_(names)))
+    return sorted(set(names) - set(known))
 
 
 async def list_tenants(db: ReadSession | WriteSession) -> Sequence[Tenant]:
