@@ -21,3 +21,10 @@ CHARGE_MISMATCHES: Final = Counter(
     "Signed reports of charges that were not believed, by what does not belong",
     ["gateway", "reason"],
 )
+
+ACCOUNT_LIMITS: Final = Counter(
+    "hexavox_account_limits",
+    "Attempts that reached 80 or 100 % of an account's daily spending limit, or were held back",
+    ["account", "percent"],
+)
+"""Counted by workers."""
