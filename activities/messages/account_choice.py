@@ -1,6 +1,6 @@
 """Chooses the account of a message's next attempt, and its sender if the account needs another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -62,14 +62,19 @@ async def choose_account(
                 return AccountChoice(provider=provider, found=replace(found, message_sender=sender))
     awaited = [unavailable[p.account] for p in in_turn if p.account in unavailable]
     if awaited:
-        return DispatchResult(verdict=Verdict.LATER, until=min(awaited))
+        # A message that expires meanwhile ends then.
+        until = min([*awaited, *filter(None, [found.candidate.expires_at])])
+        return DispatchResult(verdict=Verdict.LATER, until=until)
     refusals = [a.error_code for a in found.attempts if a.error_code is not None]
     none = ErrorCode.SENDER_NOT_REGISTERED if in_turn else ErrorCode.NO_PROVIDER
     return DispatchResult(verdict=Verdict.REFUSED, error_code=refusals[-1] if refusals else none)
 
 
 def may_another_follow(
-    routes: Routes, found: Dispatchable, past: Sequence[PastAttempt]
+    routes: Routes,
+    found: Dispatchable,
+    past: Sequence[PastAttempt],
+    unavailable: Collection[str] = (),
 ) -> MessageProvider | None:
     """Return the account that would get the attempt after `past`, as far as is known.
 
@@ -77,6 +82,8 @@ def may_another_follow(
     now, shows only when the message is claimed again.
     """
     for provider in routes.in_turn(routed_accounts(routes, found), past):
+        if provider.account in unavailable:
+            continue
         if _may_change(routes, found, past) or _owns(routes, provider, found):
             return provider
     return None

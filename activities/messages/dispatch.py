@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from temporalio import activity
 
 from activities.messages import spending_guard
 from activities.messages.account_choice import AccountUnavailable, choose_account
+from activities.messages.account_health import AccountHealth
 from activities.messages.claimed import MARGIN, Claimed, Queued, reference_of, request_of
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
 from activities.messages.inline_report_wait import InlineReportWait
@@ -59,16 +60,15 @@ class Dispatching:
         slots: int,
         inline_report_wait: InlineReportWait,
         sweep_grace: timedelta = timedelta(minutes=1),
-        unavailable: Callable[[], Mapping[str, datetime]] = dict,
+        health: AccountHealth | None = None,
     ) -> None:
-        """`unavailable` returns accounts that take no message now, and when each may again."""
         self._database = database
         self._routes = routes
         self._public_url = public_url.rstrip("/")
         self._slots = Slots(slots)
         self._inline_report_wait = inline_report_wait
         self._sweep_grace = sweep_grace
-        self._unavailable = unavailable
+        self._health = health or AccountHealth(database, tuple)
         self._text_parts = TextParts(database)
 
     @activity.defn(name="dispatch")
@@ -121,7 +121,9 @@ class Dispatching:
                     return await self._conclude(step, claimed, _SLOT_MISSED, await_report=False)
                 if fast:  # the sender's slot is due now, even if the fast path is full
                     self._slots.take(claimed.provider.account, call_permit)
-            answer = await claimed.provider.send(claimed.request)
+            answer = await self._health.send(
+                claimed.provider, claimed.request, step.tenant_id, claimed.probe
+            )
         return await self._conclude(step, claimed, answer, await_report=fast)
 
     async def _commit_or_explain(
@@ -138,7 +140,8 @@ class Dispatching:
         Each account that turns out to be unavailable is left out in a new transaction.
         """
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "dispatch")
-        unavailable, limited = dict(self._unavailable()), None
+        unavailable: dict[str, datetime] = {}
+        limited: SpendingLimited | None = None
         for _ in range(len(self._routes.providers) + 1):
             try:
                 async with self._database.transaction(lock_scope) as db:
@@ -199,7 +202,9 @@ class Dispatching:
             if decision.held_back:
                 await waiting.note_held_back(db, step.tenant_id, step.message_id, now)
             return without_claim(decision, found)
-        choice = await choose_account(db, self._routes, found, unavailable)
+        urgent = found.type is MessageType.OTP
+        held = self._health.unavailable(step.tenant_id, step.message_id, urgent=urgent)
+        choice = await choose_account(db, self._routes, found, {**held, **unavailable})
         if isinstance(choice, DispatchResult):
             await sender_queue.leave(db, found.pace, message_id=step.message_id)
             return choice
@@ -209,7 +214,7 @@ class Dispatching:
         if text is None:
             return NeedsTextPart(
                 merchant_id=found.merchant_id,
-                urgent=found.type is MessageType.OTP,
+                urgent=urgent,
                 html=found.body,
             )
         if call_permit is not None and not self._slots.take(provider.account, call_permit):
@@ -260,8 +265,11 @@ class Dispatching:
             deadline=claimed.deadline,
             grace=self._sweep_grace,
         )
+        probe = await self._health.take_probe(
+            db, provider.account, step.tenant_id, deadline=deadline
+        )
         await spending_guard.reserve(db, step, claimed, now)
-        return claimed
+        return replace(claimed, probe=probe)
 
     async def _reserve_slot(
         self, db: WriteSession, step: DispatchStep, found: Dispatchable
@@ -361,7 +369,8 @@ class Dispatching:
                 awaited_inline, claimed.route, report_timeout
             )
             concluded = replace(concluded, reported=reported)
-        return verdict_of(self._routes, claimed, answer, concluded)
+        held = self._health.unavailable(step.tenant_id, step.message_id, urgent=False)
+        return verdict_of(self._routes, claimed, answer, concluded, unavailable=held)
 
     def _report_timeout(self, claimed: Claimed) -> timedelta | None:
         """Return how long to wait inline for the report; None for several recipients."""

@@ -1,5 +1,6 @@
 """What the workflow does after a call: the result of a dispatch whose outcome is stored."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from activities.messages.account_choice import may_another_follow, past_attempts
@@ -15,9 +16,17 @@ _BACK_OFF_LONGEST = timedelta(minutes=5)
 
 
 def verdict_of(
-    routes: Routes, claimed: Claimed, answer: Answer, concluded: Concluded
+    routes: Routes,
+    claimed: Claimed,
+    answer: Answer,
+    concluded: Concluded,
+    *,
+    unavailable: Collection[str] = (),
 ) -> DispatchResult:
-    """Return the result; the stored outcome decides, which a report may have settled earlier."""
+    """Return the result; the stored outcome decides, which a report may have settled earlier.
+
+    `unavailable` are accounts that can't take the message now: it does not go to them at once.
+    """
     account, number = claimed.provider.account, claimed.number
     match concluded.state:
         case AttemptState.ACCEPTED:
@@ -34,7 +43,7 @@ def verdict_of(
                 verdict=Verdict.LATER,
                 provider=account,
                 attempt=number,
-                until=_next_try(routes, claimed, answer),
+                until=_next_try(routes, claimed, answer, unavailable),
             )
         case _:
             return DispatchResult(verdict=Verdict.AMBIGUOUS, provider=account, attempt=number)
@@ -51,9 +60,11 @@ def _after_refusal(routes: Routes, claimed: Claimed, answer: Refused) -> Dispatc
     )
 
 
-def _next_try(routes: Routes, claimed: Claimed, answer: NotProcessed) -> datetime | None:
+def _next_try(
+    routes: Routes, claimed: Claimed, answer: NotProcessed, unavailable: Collection[str]
+) -> datetime | None:
     """Retry at once with an account that has fewer attempts, else back off."""
-    following = _following(routes, claimed, AttemptState.NOT_PROCESSED)
+    following = _following(routes, claimed, AttemptState.NOT_PROCESSED, unavailable)
     if following is not None and following is not claimed.provider:
         return None
     growing: timedelta = _BACK_OFF_FIRST * (1 << min(claimed.number - 1, 9))
@@ -61,7 +72,9 @@ def _next_try(routes: Routes, claimed: Claimed, answer: NotProcessed) -> datetim
     return datetime.now(UTC) + wait
 
 
-def _following(routes: Routes, claimed: Claimed, state: AttemptState) -> MessageProvider | None:
+def _following(
+    routes: Routes, claimed: Claimed, state: AttemptState, unavailable: Collection[str] = ()
+) -> MessageProvider | None:
     past = past_attempts(claimed.found)
     past.append(PastAttempt(account=claimed.provider.account, state=state))
-    return may_another_follow(routes, claimed.found, past)
+    return may_another_follow(routes, claimed.found, past, unavailable)

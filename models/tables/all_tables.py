@@ -1,6 +1,7 @@
 """Imports every table, so that migrations see the whole schema."""
 
 from models.tables import (
+    account_health,
     alert,
     consent,
     destination,
@@ -47,6 +48,7 @@ TABLES = (
     voice,
     load,
     request_limit,
+    account_health,
 )
 
 CROSS_TENANT = frozenset(
@@ -56,6 +58,8 @@ CROSS_TENANT = frozenset(
         "load_sample",
         "contact_key",
         "provider_account",
+        "account_health",
+        "account_circuit",
         "alembic_version",
     }
 )

@@ -32,6 +32,8 @@ _FIXED_DELIVERY_MODE = """
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    _create_account_circuit()
+    _create_account_health()
     _create_contact_key()
     _create_load_sample()
     _create_price()
@@ -73,6 +75,54 @@ def upgrade() -> None:
     _create_usage_correction()
     _create_attempt_cost()
     op.execute(_FIXED_DELIVERY_MODE)
+
+
+def _create_account_circuit() -> None:
+    op.create_table(
+        "account_circuit",
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("tenant_group", sa.SmallInteger(), nullable=True),
+        sa.Column("reason", sa.String(length=16), nullable=True),
+        sa.Column("openings", sa.Integer(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("open_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("probe_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.String(length=128), nullable=True),
+        sa.Column("last_error_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "reason IS NULL OR reason IN ('FAILURES', 'SLOW', 'ACCOUNT_FAULT')",
+            name=op.f("ck_account_circuit_reason"),
+        ),
+        sa.CheckConstraint("openings >= 0", name=op.f("ck_account_circuit_not_negative")),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_account_circuit")),
+    )
+
+
+def _create_account_health() -> None:
+    op.create_table(
+        "account_health",
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("bucket", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("tenant_group", sa.SmallInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("slow", sa.Integer(), nullable=False),
+        sa.Column("latency_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "attempts >= 0 AND failures >= 0 AND slow >= 0 AND latency_ms >= 0",
+            name=op.f("ck_account_health_not_negative"),
+        ),
+        sa.CheckConstraint(
+            "failures <= attempts AND slow <= attempts", name=op.f("ck_account_health_parts")
+        ),
+        sa.PrimaryKeyConstraint(
+            "account", "bucket", "tenant_group", name=op.f("pk_account_health")
+        ),
+        prefixes=["UNLOGGED"],
+    )
+    op.create_index("ix_account_health_bucket", "account_health", ["bucket"], unique=False)
 
 
 def _create_contact_key() -> None:
