@@ -10,6 +10,7 @@ from sqlalchemy import text
 from models.enums import DeliveryMode
 from models.session import Database
 from providers.ports.messages import MessageProvider
+from tests.activities.doubles import ACCEPTED, Scripted
 from tests.activities.harness import Harness
 from tests.delivery_modes import make_over
 from tests.factories import Owner, add_card, make_owner, unique
@@ -102,6 +103,13 @@ class Guarded(Harness):
                 unit_cost=str(PRICE),
                 carrier_fee=carrier_fee,
             )
+        return self
+
+    async def accepting(self) -> "Guarded":
+        """Return the same tenant, whose accounts accept from now on."""
+        for provider in self.providers:
+            assert isinstance(provider, Scripted)
+            provider.answer(ACCEPTED)
         return self
 
     async def days_of_account(self, account: str) -> dict[date, Sums]:
