@@ -83,6 +83,10 @@ class Scripted:
         """Return these answers from now on."""
         self._answers = list(answers)
 
+    def find(self, *truths: LookUp) -> None:
+        """Return these results of look-ups from now on."""
+        self._truths = list(truths)
+
     async def called(self, times: int = 1) -> None:
         """Wait for so many further calls."""
         for _ in range(times):

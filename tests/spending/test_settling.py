@@ -214,6 +214,6 @@ async def test_the_operator_reads_what_every_account_spends(database: Database) 
         read = await read_spending(db, datetime.now(UTC).date())
     found = {s.account: (s.reserved, s.booked, s.limit) for s in read}
     assert found[account] == (PRICE, 2 * PRICE, Decimal(10))
-    assert found[idle] == (0, 0, Decimal(5))
-    assert found[other.providers[0].account] == (PRICE, 0, None)
+    assert found[idle] == (ZERO, ZERO, Decimal(5))
+    assert found[other.providers[0].account] == (PRICE, ZERO, None)
     assert [s.account for s in read] == sorted(found)
