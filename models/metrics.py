@@ -12,7 +12,7 @@ PAYMENTS_ENDED: Final = Counter(
 REPORT_MISMATCHES: Final = Counter(
     "hexavox_report_mismatches",
     "Reports, answers and texts that were signed and not believed, by what does not belong",
-    ["provider", "reason"],
+    ["account", "reason"],
 )
 """Counted where it is detected: webhooks by the API, polled reports by workers."""
 

@@ -116,6 +116,7 @@ class Harness:
                 **ids,
                 number=1,
                 provider=provider,
+                account=provider,
                 now=now,
                 deadline=now + deadline_in,
                 grace=timedelta(minutes=1),
@@ -142,7 +143,7 @@ class Harness:
             attempt=AttemptKey(
                 tenant_id=tenant_id, message_id=message_id, public_id=0, number=attempt
             ),
-            provider=provider,
+            account=provider,
             event_id=event_id,
             provider_message_id=own,
             status=status,

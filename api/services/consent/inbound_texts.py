@@ -248,12 +248,12 @@ async def _lock_merchants(
     return sorted(locked), writers
 
 
-def _note_foreign(provider: str, number: KnownNumber) -> None:
-    """Count and log a text from a provider that does not own the number."""
-    REPORT_MISMATCHES.labels(provider, Mismatch.ACCOUNT).inc()
+def _note_foreign(account: str, number: KnownNumber) -> None:
+    """Count and log a text from an account that does not own the number."""
+    REPORT_MISMATCHES.labels(account, Mismatch.ACCOUNT).inc()
     log.warning(
-        "an inbound text came from another provider than that of its number",
-        extra={"tenant_id": number.tenant_id, "provider": provider},
+        "an inbound text came from another account than that of its number",
+        extra={"tenant_id": number.tenant_id, "account": account},
     )
 
 

@@ -80,14 +80,14 @@ def test_a_channel_without_a_route_has_no_provider() -> None:
     assert ROUTES.following(LIVE, Channel.VOICE, []) is None
     email = ROUTES.following(LIVE, Channel.EMAIL, [])
     assert email is not None
-    assert email.name == "mail"
+    assert email.account == "mail"
 
 
 def test_an_adapter_is_found_by_its_name() -> None:
     found = ROUTES.find("b")
     assert found is not None
-    assert found.name == "b"
-    assert [provider.name for provider in ROUTES.providers] == ["a", "b", "mail"]
+    assert found.account == "b"
+    assert [provider.account for provider in ROUTES.providers] == ["a", "b", "mail"]
     assert ROUTES.find("c") is None
 
 
