@@ -24,6 +24,13 @@ async def find_tenant_id(db: ReadSession | WriteSession, name: str) -> int | Non
     return found
 
 
+async def find_tenant_by_public_id(db: ReadSession, public_id: int) -> int | None:
+    """Return the row id of the tenant with this public id; None if there is none."""
+    statement = select(col(Tenant.id)).where(col(Tenant.public_id) == public_id)
+    found: int | None = await db.scalar(statement)
+    return found
+
+
 async def find_delivery_mode(db: ReadSession | WriteSession, tenant_id: int) -> DeliveryMode | None:
     """Return a tenant's delivery mode; None if the tenant does not exist."""
     mode = await db.scalar(select(col(Tenant.delivery_mode)).where(col(Tenant.id) == tenant_id))
