@@ -49,6 +49,13 @@ async def find_unknown(db: ReadSession | WriteSession, names: Collection[str]) -
     return sorted(set(names) - set(known))
 
 
+async def find_tenant_by_public_id(db: ReadSession, public_id: int) -> int | None:
+    """Return the row id of the tenant with this public id; None if there is none."""
+    statement = select(col(Tenant.id)).where(col(Tenant.public_id) == public_id)
+    found: int | None = await db.scalar(statement)
+    return found
+
+
 async def list_tenants(db: ReadSession | WriteSession) -> Sequence[Tenant]:
     """Return all tenants, the oldest first."""
     return (await db.scalars(select(Tenant).order_by(col(Tenant.id)))).all()
