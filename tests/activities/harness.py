@@ -61,6 +61,7 @@ class Harness:
         slots: int = 20,
         report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
+        public_url: str = "http://us/",
     ) -> None:
         self.database = database
         self.owner = owner
@@ -69,7 +70,7 @@ class Harness:
         self.dispatching = Dispatching(
             database,
             routes,
-            public_url="http://us/",
+            public_url=public_url,
             slots=slots,
             inline_report_wait=InlineReportWait(database, report_timeout),
         )
