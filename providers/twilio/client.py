@@ -115,6 +115,12 @@ class Twilio:
         """The account whose credentials are used."""
         return self._account
 
+    @property
+    def account_url(self) -> str:
+        """The URL of the account itself, which only valid credentials can read."""
+        base = self._account.api_url.rstrip("/")
+        return f"{base}/2010-04-01/Accounts/{self._account.sid}.json"
+
     def named(self, name: str) -> str:
         """Return a friendly name, with the label as prefix if there is one.
 

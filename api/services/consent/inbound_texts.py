@@ -106,7 +106,7 @@ class Inbox:
         found = page.cut(rows, lambda row: row.public_id)
         return Slice([_view(row) for row in found.items], found.end)
 
-    async def _record(self, provider: str, text: InboundText) -> SendStart | None:
+    async def _record(self, account: str, text: InboundText) -> SendStart | None:
         """Store, apply and answer in one transaction; return the answer to start, if any.
 
         Texts of one contact to one number are serialized, so that a repeated one is detected and
@@ -116,11 +116,11 @@ class Inbox:
             number = await find_number(looking, text.number, self._clock())
         if number is None:
             raise NotFound
-        if not number.is_received_by(provider):
-            _note_foreign(provider, number)
+        if not number.is_received_by(account):
+            _note_foreign(account, number)
             return None
         key = self._database.contact_keys.key_of_sender(text.sender)
-        talk = Conversation.read(provider, text, number, key)
+        talk = Conversation.read(account, text, number, key)
         lock_scope = LockScope(talk.tenant_id, f"{text.number} {key}", "inbound")
         async with self._database.transaction(lock_scope) as db:
             await inbound_texts.lock_conversation(db, talk.tenant_id, text.number, talk.contact_key)
