@@ -122,9 +122,9 @@ class TwilioSms:
         return _found(message, request)
 
     async def _listed(self, request: LookUpRequest) -> tuple[Found, ...]:
-        """Return the candidates of the list, which is not complete before the window is passed."""
+        """Return the candidates of the list, oldest first; raises TwilioError if it is too long."""
         since, until = request.requested_at - CLOCK_SKEW, request.deadline + CLOCK_SKEW
-        found: list[Found] = []
+        found: list[tuple[datetime, Found]] = []
         pages = self._twilio.list_pages(
             self._twilio.api("Messages"),
             "messages",
@@ -133,15 +133,16 @@ class TwilioSms:
             most=_MOST_PAGES,
         )
         async for page in pages:
-            found += [
-                _found(message, request)
-                for message in page
-                if _has_become(message, request.text)
-                and since <= _moment(message, "date_created") <= until
-            ]
+            for message in page:
+                if _has_become(message, request.text):
+                    created = _moment(message, "date_created")
+                    if since <= created <= until:
+                        found.append((created, _found(message, request)))
             if page and _is_before(page[-1], since):
                 break
-        return tuple(found)
+        found.reverse()  # the list is newest first, and its times are in whole seconds
+        found.sort(key=lambda pair: pair[0])
+        return tuple(candidate for _, candidate in found)
 
     def _validity(self, valid_until: datetime | None) -> int:
         """Return for how many seconds Twilio may keep the message in its queue; 0: it expired."""

@@ -223,8 +223,8 @@ FAULTS: Final = (
         "an older SMS is taken for one whose answer was lost",
         "providers/twilio/messages.py",
         "TwilioSms._listed",
-        "since <= _moment",
-        "_moment",
+        "if since <= created",
+        "if created",
         ("tests/vendors/test_sms_look_up.py",),
     ),
     Fault(

@@ -161,7 +161,7 @@ async def test_an_sms_and_its_look_ups_by_id_and_in_the_list(adapters: Adapters)
     assert len(ids) == 3
     listed = await adapters.sms.look_up(asked(**times))
     assert isinstance(listed, Listed)
-    assert [found.provider_message_id for found in listed.candidates] == ids[::-1]
+    assert [found.provider_message_id for found in listed.candidates] == ids
     adapters.decide("Messages", status="undelivered", error_code=30003, price="-0.0083")
     found = await adapters.sms.look_up(asked(**times, provider_message_id=ids[0]))
     assert isinstance(found, Found)
