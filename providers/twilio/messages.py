@@ -44,6 +44,9 @@ ABSENCE_WINDOW: Final = timedelta(minutes=5)
 CLOCK_SKEW: Final = timedelta(seconds=30)
 """Largest difference between our clock and Twilio's; Twilio's times are in whole seconds."""
 
+_LONGEST_LOOK_UP: Final = timedelta(seconds=10)
+"""Longest duration of a look-up with all its pages; the step that makes it has 15 s."""
+
 _PAGE_SIZE: Final = 500
 _MOST_PAGES: Final = 10
 """Most pages of one look-up. One recipient rarely gets that many messages from one sender."""
@@ -103,7 +106,7 @@ class TwilioSms:
     async def look_up(self, request: LookUpRequest) -> LookUp:
         """Return the message if its id is known, else all that the request may have become."""
         try:
-            async with asyncio.timeout(self.timeout.total_seconds()):
+            async with asyncio.timeout(min(self.timeout, _LONGEST_LOOK_UP).total_seconds()):
                 if request.provider_message_id is not None:
                     return await self._by_id(request, request.provider_message_id)
                 return Listed(candidates=await self._listed(request))
