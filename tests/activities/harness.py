@@ -62,6 +62,7 @@ class Harness:
         slots: int = 20,
         report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
+        public_url: str = "http://us/",
         health: AccountHealth | None = None,
     ) -> None:
         self.database = database
@@ -71,7 +72,7 @@ class Harness:
         self.dispatching = Dispatching(
             database,
             routes,
-            public_url="http://us/",
+            public_url=public_url,
             slots=slots,
             inline_report_wait=InlineReportWait(database, report_timeout),
             health=health,
