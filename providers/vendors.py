@@ -11,6 +11,7 @@ from models.configuration.accounts import Configuration, ConfiguredAccount
 from models.configuration.providers_file import TwilioAccount
 from models.enums import DeliveryMode
 from models.rules.accounts.names import SIMULATOR
+from models.rules.accounts.routing_table import RoutingTable
 from providers.accounts import Account, Accounts, OpenAccount, Replaceable, VerifyRegistration
 from providers.http import new_client
 from providers.ports.messages import RecordingProvider, VerifyInbound, VerifyReports
@@ -168,6 +169,10 @@ def _routes(
         {
             DeliveryMode.SIMULATOR: (SIMULATOR,),
             DeliveryMode.LIVE: [name for name in usable if every[name].messages is not None],
+        },
+        table=RoutingTable(configuration.routes),
+        scopes={
+            configured.entry.name: configured.entry.scope for configured in configuration.accounts
         },
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from activities.messages.account_evidence import Probe
 from activities.messages.inline_report_wait import Route
 from models.queries.messages.dispatch import Dispatchable
 from models.queries.senders.sender_queue import SenderQueueKey, Slot
@@ -29,6 +30,8 @@ class Claimed:
     slot: Slot | None
     """The reserved slot, if its sender is rate-limited."""
     request: SendRequest = field(repr=False)
+    probe: Probe | None = None
+    """The lease of the account's circuit, if this attempt is its probe."""
 
     @property
     def route(self) -> Route:

@@ -8,13 +8,14 @@ from temporalio.client import Client
 
 from activities.billing.close_days import Closing
 from activities.billing.payments import Payments
+from activities.messages.account_health import AccountHealth
 from activities.messages.dispatch import Dispatching
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.reconcile import Reconciliation
 from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
 from activities.senders.grant_slots import SenderSlots
-from activities.system.expired_records import ExpiredRecords, ExpiredWindows
+from activities.system.expired_records import ExpiredHealth, ExpiredRecords, ExpiredWindows
 from activities.system.step_failures import CountedFailures
 from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
@@ -49,6 +50,7 @@ class Parts:
     closing: Closing
     watching: Watching
     routes: Routes
+    account_health: AccountHealth
     counted_failures: CountedFailures
 
 
@@ -66,6 +68,7 @@ def assemble(
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
+    health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
     return Parts(
         dispatching=Dispatching(
             database,
@@ -74,6 +77,7 @@ def assemble(
             slots=settings.provider_slots,
             inline_report_wait=InlineReportWait(database, settings.inline_report_wait),
             sweep_grace=settings.sweep_grace,
+            health=health,
         ),
         truth=Reconciliation(database, routes),
         ledger=Settlement(database, routes),
@@ -86,7 +90,11 @@ def assemble(
             grace=settings.sweep_grace,
             look_every=START_LOOK_EVERY,
             tasks=list(_sweep_tasks(settings, housekeeping, client)),
-            expiries=[ExpiredRecords(housekeeping), ExpiredWindows(housekeeping)],
+            expiries=[
+                ExpiredRecords(housekeeping),
+                ExpiredWindows(housekeeping),
+                ExpiredHealth(housekeeping),
+            ],
         ),
         sender_slots=SenderSlots(database, client),
         payments=Payments(database, vendors.gateways, public_url=settings.public_url),
@@ -103,6 +111,7 @@ def assemble(
             housekeeping, every=settings.watch_every, window=settings.provider_window
         ),
         routes=routes,
+        account_health=health,
         counted_failures=CountedFailures(database),
     )
 

@@ -62,6 +62,8 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         await start_system_workflows(client, settings.close_every, adjust=True)
         standing_by = asyncio.create_task(keep_system_workflows(client, settings.close_every))
         stack.callback(standing_by.cancel)
+        sharing = asyncio.create_task(parts.account_health.run())
+        stack.callback(sharing.cancel)
         health = serve_health(
             settings.worker_health_port, settings.worker_health_host, Readiness(database).check
         )

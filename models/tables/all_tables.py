@@ -1,6 +1,7 @@
 """Imports every table, so that migrations see the whole schema."""
 
 from models.tables import (
+    account_health,
     alert,
     consent,
     destination,
@@ -18,6 +19,7 @@ from models.tables import (
     rate,
     request_limit,
     sender,
+    spending,
     tenant,
     usage,
     voice,
@@ -39,12 +41,14 @@ TABLES = (
     rate,
     ledger,
     usage,
+    spending,
     sender,
     alert,
     messaging,
     voice,
     load,
     request_limit,
+    account_health,
 )
 
 CROSS_TENANT = frozenset(
@@ -54,6 +58,8 @@ CROSS_TENANT = frozenset(
         "load_sample",
         "contact_key",
         "provider_account",
+        "account_health",
+        "account_circuit",
         "alembic_version",
     }
 )

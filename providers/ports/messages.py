@@ -91,14 +91,17 @@ class NotProcessed:
     """The provider has definitely not processed the message; it may be sent again.
 
     `reason` is ours and is logged; `provider_code` is the provider's own, if there is one.
-    `account_fault` states that the account is the cause and not the message: wrong credentials,
-    suspended, a sender that is not verified, the vendor's own spending limit. It needs an operator.
+    `account_fault` states that the whole account is the cause and not the message: wrong
+    credentials, suspended, the vendor's own spending limit. It opens the account's circuit for all
+    tenants. `sender_fault` states that the sender is the cause: not verified, not owned by the
+    account. Other senders of the account are not affected. Both need an operator.
     """
 
     reason: str
     provider_code: str | None = None
     retry_after: timedelta | None = None
     account_fault: bool = False
+    sender_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
