@@ -3,71 +3,49 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
 
 from cli.commands.operator_session import in_transaction
+from cli.commands.provider_lines import decimal_of, line_of, read_facts, words_of
 from cli.commands.provider_test import Tested, run_test
+from cli.commands.spending_options import usd
 from cli.read_settings import read_settings
 from models.configuration.accounts import configure
 from models.configuration.environment_settings import nearest
-from models.configuration.providers_file import (
-    Account,
-    ProvidersFile,
-    SmtpAccount,
-    read_providers_file,
-)
-from models.queries.accounts.open_attempts import count_open_attempts
-from models.queries.accounts.provider_accounts import (
-    AccountSettings,
-    list_account_settings,
-    set_daily_limit,
-    set_enabled,
-)
+from models.configuration.providers_file import Account, ProvidersFile, read_providers_file
+from models.queries.accounts.provider_accounts import set_daily_limit, set_enabled
 from models.rules.accounts.names import SIMULATOR
 from models.session import WriteSession
 from models.settings import Settings
 
 app = typer.Typer(help="Accounts at vendors, of the providers file.", no_args_is_help=True)
 
-_HIGHEST: Final = Decimal(1_000_000_000)
 _CENT: Final = Decimal("0.01")
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the account.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Facts:
-    """What Postgres knows of all accounts."""
-
-    settings: Mapping[str, AccountSettings]
-    open_attempts: Mapping[str, int]
-
-
 @app.command("list")
 def list_accounts(as_json: JsonOption = False) -> None:
-    """List the accounts of the providers file, and others that still have open attempts."""
+    """List the accounts of the providers file, and others that still have open attempts.
 
-    async def action(db: WriteSession) -> _Facts:
-        return _Facts(
-            settings=await list_account_settings(db), open_attempts=await count_open_attempts(db)
-        )
-
+    Attempts are those of the last minute, spending is that of today (UTC).
+    """
     entries = {entry.name: entry for entry in _file().accounts}
-    facts = in_transaction(action)
+    facts = in_transaction(partial(read_facts, now=datetime.now(UTC)))
     names = [SIMULATOR, *entries, *sorted(facts.open_attempts.keys() - {SIMULATOR, *entries})]
-    lines = [_line(name, entries.get(name), facts) for name in names]
+    lines = [line_of(name, entries.get(name), facts) for name in names]
     if as_json:
         typer.echo(json.dumps(lines))
         return
     for line in lines:
-        typer.echo("\t".join(_words(line)))
+        typer.echo("\t".join(words_of(line)))
 
 
 @app.command("test")
@@ -116,7 +94,7 @@ def limit(
     """Limit what is spent with an account in a day."""
     if (usd_per_day is None) != none:
         raise typer.BadParameter("Say either --usd-per-day or --none.")
-    amount = None if usd_per_day is None else _amount(usd_per_day)
+    amount = None if usd_per_day is None else usd(usd_per_day).quantize(_CENT)
     _entry(name)
 
     async def action(db: WriteSession) -> None:
@@ -124,7 +102,7 @@ def limit(
 
     in_transaction(action)
     if as_json:
-        typer.echo(json.dumps({"name": name, "dailyLimitUsd": _decimal(amount)}))
+        typer.echo(json.dumps({"name": name, "dailyLimitUsd": decimal_of(amount)}))
     else:
         typer.echo(
             f"{name} has {'no limit' if amount is None else f'a limit of {amount} USD a day'}."
@@ -161,61 +139,6 @@ def _entry(name: str) -> Account:
         f"There is no account {name} in HEXAVOX_PROVIDERS_FILE."
         + (f" Did you mean {meant}?" if meant else "")
     )
-
-
-def _amount(given: str) -> Decimal:
-    try:
-        amount = Decimal(given)
-    except InvalidOperation as error:
-        raise typer.BadParameter("A limit is an amount in USD, such as 50.00.") from error
-    if not amount.is_finite() or not 0 <= amount <= _HIGHEST or amount != amount.quantize(_CENT):
-        raise typer.BadParameter(f"A limit lies between 0 and {_HIGHEST} USD, in whole cents.")
-    return amount.quantize(_CENT)
-
-
-def _line(name: str, entry: Account | None, facts: _Facts) -> dict[str, Any]:
-    """Return what is shown of an account."""
-    settings = facts.settings.get(name, AccountSettings())
-    return {
-        "name": name,
-        "vendor": SIMULATOR if name == SIMULATOR else entry and entry.vendor,
-        "state": _state(name, entry, settings),
-        "tenants": entry and entry.tenants and list(entry.tenants),
-        "senders": _senders(entry),
-        "dailyLimitUsd": _decimal(settings.daily_limit),
-        "openAttempts": facts.open_attempts.get(name, 0),
-    }
-
-
-def _state(name: str, entry: Account | None, settings: AccountSettings) -> str:
-    if name == SIMULATOR:
-        return "enabled"
-    if entry is None:
-        return "not in the file"
-    if entry.retired:
-        return "retired"
-    return "enabled" if settings.enabled else "disabled"
-
-
-def _senders(entry: Account | None) -> list[str]:
-    if entry is None:
-        return []
-    return list(entry.domains if isinstance(entry, SmtpAccount) else entry.numbers)
-
-
-def _words(line: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the columns of a line."""
-    yield line["name"]
-    yield line["vendor"] or "-"
-    yield line["state"]
-    yield "all tenants" if line["tenants"] is None else ",".join(line["tenants"])
-    limit = line["dailyLimitUsd"]
-    yield "no limit" if limit is None else f"{limit} USD/day"
-    yield f"{line['openAttempts']} open"
-
-
-def _decimal(amount: Decimal | None) -> str | None:
-    return None if amount is None else f"{amount:f}"
 
 
 def _shown(tested: Tested) -> dict[str, Any]:
