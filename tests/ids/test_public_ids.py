@@ -17,6 +17,7 @@ SHOWN = sorted(name for name, table in metadata.tables.items() if "public_id" in
 NEVER_SHOWN = {
     "allowance_month",
     "attempt",
+    "attempt_cost",
     "contact_key",
     "credit_account",
     "destination_window",
@@ -31,6 +32,7 @@ NEVER_SHOWN = {
     "request_bucket",
     "sender_address",
     "sender_queue",
+    "spending_day",
     "step_failure",
     "suppression",
     "usage_closing",
