@@ -63,12 +63,13 @@ class Harness:
         report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
         public_url: str = "http://us/",
+        routes: Routes | None = None,
         health: AccountHealth | None = None,
     ) -> None:
         self.database = database
         self.owner = owner
-        names = [provider.name for provider in providers]
-        routes = Routes(providers, {mode: names})
+        names = [provider.account for provider in providers]
+        routes = routes or Routes(providers, {mode: names})
         self.dispatching = Dispatching(
             database,
             routes,
