@@ -184,7 +184,11 @@ class AccountHealth:
         if shared.now is not None:
             self._offset = shared.now - timedelta(seconds=self._clock())
         self._circuits = shared.circuits
-        await self._change_circuits(stored, shared)
+        try:
+            await self._change_circuits(stored, shared)
+        except BaseException:
+            self._pending.add_older_ends(stored)
+            raise
         self._show()
 
     async def _change_circuits(self, stored: Evidence, shared: health.SharedHealth) -> None:
@@ -228,7 +232,7 @@ class AccountHealth:
 
     def _show(self) -> None:
         now = self._now()
-        for account in {*self._accounts(), *self._circuits} - self._exempt:
+        for account in set(self._accounts()) - self._exempt:
             state = state_of(self._circuits.get(account, KnownCircuit()).circuit, now)
             for one in CircuitState:
                 PROVIDER_CIRCUIT.labels(account, one).set(one is state)
