@@ -22,6 +22,13 @@ CHARGE_MISMATCHES: Final = Counter(
     ["gateway", "reason"],
 )
 
+ACCOUNT_LIMITS: Final = Counter(
+    "hexavox_account_limits",
+    "Attempts that reached 80 or 100 % of an account's daily spending limit, or were held back",
+    ["account", "percent"],
+)
+"""Counted by workers."""
+
 PROVIDER_CIRCUIT: Final = Gauge(
     "hexavox_provider_circuit",
     "1 for the state of an account's circuit, as this worker knows it",

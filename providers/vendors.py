@@ -8,9 +8,8 @@ from typing import Protocol, TypeVar
 import httpx
 
 from models.configuration.accounts import Configuration, ConfiguredAccount
-from models.configuration.providers_file import SmtpAccount, TwilioAccount
+from models.configuration.providers_file import TwilioAccount
 from models.enums import DeliveryMode
-from models.rules.accounts.account_scope import AccountScope
 from models.rules.accounts.names import SIMULATOR
 from models.rules.accounts.routing_table import RoutingTable
 from providers.accounts import Account, Accounts, OpenAccount, Replaceable, VerifyRegistration
@@ -22,6 +21,7 @@ from providers.registries import Registries
 from providers.routing import Routes
 from providers.simulator import payments
 from providers.simulator import setup as simulator
+from providers.smtp import setup as smtp
 from providers.twilio import setup as twilio
 
 AdapterT = TypeVar("AdapterT")
@@ -117,7 +117,7 @@ def open_account(
     """
     if isinstance(configured.entry, TwilioAccount):
         return twilio.open_account(configured.entry, configured, settings, http, clock)
-    raise ValueError("there is no adapter of this vendor")
+    return smtp.open_account(configured.entry, configured)
 
 
 def check_accounts(configuration: Configuration, settings: VendorSettings) -> None:
@@ -171,16 +171,9 @@ def _routes(
             DeliveryMode.LIVE: [name for name in usable if every[name].messages is not None],
         },
         table=RoutingTable(configuration.routes),
-        scopes={each.entry.name: _scope(each.entry) for each in configuration.accounts},
-    )
-
-
-def _scope(entry: TwilioAccount | SmtpAccount) -> AccountScope:
-    """Return whom an account of the file serves, and its senders."""
-    return AccountScope(
-        tenants=None if entry.tenants is None else frozenset(entry.tenants),
-        numbers=frozenset(entry.numbers) if isinstance(entry, TwilioAccount) else frozenset(),
-        domains=frozenset(entry.domains) if isinstance(entry, SmtpAccount) else frozenset(),
+        scopes={
+            configured.entry.name: configured.entry.scope for configured in configuration.accounts
+        },
     )
 
 

@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
+from activities.messages import spending_guard
 from activities.messages.account_choice import AccountUnavailable, choose_account
 from activities.messages.account_health import AccountHealth
 from activities.messages.claimed import MARGIN, Claimed, Queued, reference_of, request_of
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
+from activities.messages.spending_guard import SpendingLimited
 from activities.messages.text_parts import NeedsTextPart, TextParts, quick_text
 from activities.messages.verdicts import verdict_of
 from activities.messages.waits import note_preparation, note_wait
@@ -139,15 +141,19 @@ class Dispatching:
         """
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "dispatch")
         unavailable: dict[str, datetime] = {}
+        limited: SpendingLimited | None = None
         for _ in range(len(self._routes.providers) + 1):
             try:
                 async with self._database.transaction(lock_scope) as db:
                     permit = call_permit if fast else None
                     claimed = await self._claim(db, step, permit, text, unavailable)
                     await self._note(db, step, claimed, ends)
+                    if limited is not None:
+                        await limited.warn(db)
                 return claimed
             except AccountUnavailable as reason:
                 unavailable[reason.account] = reason.until
+                limited = reason if isinstance(reason, SpendingLimited) else limited
                 call_permit.close()
         raise TransientError("no account could be chosen")
 
@@ -262,6 +268,7 @@ class Dispatching:
         probe = await self._health.take_probe(
             db, provider.account, step.tenant_id, deadline=deadline
         )
+        await spending_guard.reserve(db, step, claimed, now)
         return replace(claimed, probe=probe)
 
     async def _reserve_slot(
@@ -334,7 +341,8 @@ class Dispatching:
             self._report_timeout(claimed) if await_report and accepted is not None else None
         )
         opted_out = refused is not None and refused.error_code is ErrorCode.OPTED_OUT
-        async with self._database.transaction() if opted_out else self._database.statement() as db:
+        several = opted_out or claimed.found.guarded
+        async with self._database.transaction() if several else self._database.statement() as db:
             concluded = await conclude.conclude(
                 db,
                 tenant_id=step.tenant_id,
@@ -350,6 +358,7 @@ class Dispatching:
             )
             if opted_out:
                 await self._suppress(db, step, claimed)
+            await spending_guard.release(db, step, claimed, concluded.state)
         log_answer(answer, account=claimed.provider.account, attempt=claimed.number)
         taken = concluded.state is AttemptState.ACCEPTED
         if concluded.mismatch:

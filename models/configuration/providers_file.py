@@ -20,6 +20,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
@@ -45,6 +46,7 @@ from models.configuration.setting_types import (
 )
 from models.configuration.setting_types import TwilioAccount as TwilioSid
 from models.enums import Channel, MessageType
+from models.rules.accounts.account_scope import AccountScope
 from models.rules.accounts.names import RESERVED
 from models.rules.accounts.routing_table import RoutingTable
 
@@ -87,6 +89,11 @@ class AccountEntry(Entry):
     """Nothing new is sent with it; its webhooks and look-ups go on."""
 
     @property
+    def scope(self) -> AccountScope:
+        """The tenants that it serves, and its senders."""
+        return AccountScope(tenants=None if self.tenants is None else frozenset(self.tenants))
+
+    @property
     def secrets(self) -> Iterator[tuple[str, SecretSource]]:
         """The secrets of the account, by key."""
         for name in type(self).model_fields:
@@ -125,6 +132,11 @@ class TwilioAccount(AccountEntry):
     trusthub_url: WebUrl = "https://trusthub.twilio.com"
 
     @property
+    def scope(self) -> AccountScope:
+        """The tenants that it serves, and its numbers."""
+        return replace(super().scope, numbers=frozenset(self.numbers))
+
+    @property
     def identity(self) -> tuple[str, ...]:
         """What the account is at the vendor; it never changes under one name."""
         return self.vendor, self.account_sid
@@ -157,6 +169,11 @@ class SmtpAccount(AccountEntry):
     """Signs that token."""
     local_hostname: Host | None = None
     """Our name in EHLO; None: that of this machine."""
+
+    @property
+    def scope(self) -> AccountScope:
+        """The tenants that it serves, and its domains."""
+        return replace(super().scope, domains=frozenset(self.domains))
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -210,8 +227,8 @@ class ProvidersFile(Entry):
             self._check_route(position, route)
         try:
             RoutingTable(self.routes)
-        except ValueError as mistake:
-            raise FileMistake(str(mistake)) from None
+        except ValueError as error:
+            raise FileMistake(str(error)) from None
         twilio = [account for account in self.accounts if isinstance(account, TwilioAccount)]
         _refuse_repeated("number", [number for each in twilio for number in set(each.numbers)])
         registering = [each for each in twilio if each.registration and not each.retired]
@@ -228,8 +245,8 @@ class ProvidersFile(Entry):
             raise FileMistake(f"route {position}: the country of an e-mail is not known")
         _refuse_repeated(f"route {position}: account", list(route.accounts))
         for account in self.accounts:
-            serves = account.tenants is None or route.tenant in account.tenants
-            if account.name in route.accounts and route.tenant is not None and not serves:
+            named = account.name in route.accounts
+            if named and route.tenant is not None and not account.scope.serves(route.tenant):
                 raise FileMistake(
                     f"route {position}: account {account.name} does not serve its tenant"
                 )

@@ -117,15 +117,15 @@ FAULTS: Final = (
     ),
     Fault(
         "a form that Twilio did not sign is believed",
-        "providers/twilio/inbound.py",
-        "inbound_verifier",
+        "providers/twilio/signatures.py",
+        "signed_form",
         "if not any(right):",
         "if not right:",
         _TWILIO,
     ),
     Fault(
         "a signature of Twilio's does not cover the values",
-        "providers/twilio/inbound.py",
+        "providers/twilio/signatures.py",
         "signature",
         "name + value for name",
         "name for name",

@@ -33,6 +33,7 @@ class Kind:
     listed: str
     fresh: Callable[[Form], Document]
     found_by: tuple[str, ...] = ()
+    newest_first: bool = False
 
 
 def one(form: Form, name: str) -> str | None:
@@ -71,6 +72,27 @@ def campaign(form: Form) -> Document:
         "campaign_status": "IN_PROGRESS",
         "rate_limits": None,
         "errors": [],
+    }
+
+
+def message(form: Form) -> Document:
+    now = format_datetime(datetime.now(UTC))
+    return {
+        "account_sid": ACCOUNT,
+        "to": one(form, "To"),
+        "from": one(form, "From"),
+        "body": one(form, "Body"),
+        "direction": "outbound-api",
+        "status": "queued",
+        "date_created": now,
+        "date_updated": now,
+        "date_sent": None,
+        "error_code": None,
+        "error_message": None,
+        "num_segments": "1",
+        "num_media": "0",
+        "price": None,
+        "price_unit": "USD",
     }
 
 
@@ -124,6 +146,7 @@ KINDS: Final[dict[str, Kind]] = {
         },
     ),
     "Credentials": Kind("CR", "credentials", lambda f: {"username": one(f, "Username")}),
+    "Messages": Kind("SM", "messages", message, ("To", "From"), newest_first=True),
     "CredentialListMappings": Kind(
         "CL", "contents", lambda f: {"sid": one(f, "CredentialListSid")}
     ),
@@ -141,6 +164,8 @@ class TwilioDouble:
     """The forms of all calls that change something."""
     refuses: dict[str, tuple[int, Document]] = field(default_factory=dict)
     """End of a path → response to every POST there."""
+    callbacks: dict[str, str] = field(default_factory=dict)
+    """Id of a message → the address of its status callback."""
     loses: str | None = None
     """"before": the next change never arrives; "after": its response never arrives."""
 
@@ -198,6 +223,8 @@ class TwilioDouble:
         if any(d["sid"] == new["sid"] for d in found):
             return _error(409, 21710, "it is in there")
         found.append(new)
+        if "StatusCallback" in form:
+            self.callbacks[new["sid"]] = form["StatusCallback"][0]
         return 201, new
 
     def _list(self, folder: str, url: httpx.URL) -> Document:
@@ -205,6 +232,8 @@ class TwilioDouble:
         for name in kind.found_by:
             if name in url.params:
                 found = [d for d in found if d[_snake(name)] == url.params[name]]
+        if kind.newest_first:
+            found = found[::-1]
         size, page = int(url.params["PageSize"]), int(url.params.get("Page", 0))
         after = url.copy_set_param("Page", page + 1) if len(found) > size * (page + 1) else None
         following = None if after is None else str(after)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.http.auth import Caller
+from api.services.messages.destination_checks import check_countries, check_rate
 from api.services.messages.drafts import Draft
 from api.services.messages.routed_senders import UNOWNED, RoutedSender, RoutedSenders
 from models.enums import Channel, ErrorCode, MessageType
@@ -77,12 +78,14 @@ class Permissions:
             if found is None:
                 raise MerchantNotFound
             _check_policy(found, draft.type)
+            check_countries(caller, draft)
             if draft.channel is Channel.EMAIL:
                 routed = await self._address(db, caller, draft)
             else:
                 routed = await self._senders.number(
                     db, draft, found, caller.tenant_id, contact_keys[0]
                 )
+            await check_rate(db, caller, draft, routed.provider)
         return Permission(
             merchant_id=found.merchant_id,
             contact_keys=contact_keys,
@@ -105,6 +108,7 @@ class Permissions:
             ):
                 raise RecipientSuppressed
             routed = await self._address(db, caller, draft)
+            await check_rate(db, caller, draft, routed.provider)
         return Permission(
             merchant_id=None,
             contact_keys=contact_keys,

@@ -40,6 +40,7 @@ def upgrade() -> None:
     _create_provider_account()
     _create_rate()
     _create_request_bucket()
+    _create_spending_day()
     _create_tenant()
     _create_alert()
     _create_consent_change()
@@ -72,6 +73,7 @@ def upgrade() -> None:
     _create_messaging_number()
     _create_receipt()
     _create_usage_correction()
+    _create_attempt_cost()
     op.execute(_FIXED_DELIVERY_MODE)
 
 
@@ -220,6 +222,26 @@ def _create_request_bucket() -> None:
     )
 
 
+def _create_spending_day() -> None:
+    op.create_table(
+        "spending_day",
+        sa.Column("tenant_id", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("shard", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("reserved", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.Column("booked", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.CheckConstraint("(tenant_id = 0) <> (account = '')", name=op.f("ck_spending_day_owner")),
+        sa.CheckConstraint(
+            "reserved >= 0 AND booked >= 0", name=op.f("ck_spending_day_not_negative")
+        ),
+        sa.CheckConstraint("shard BETWEEN 0 AND 7", name=op.f("ck_spending_day_shard")),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "day", "account", "shard", name=op.f("pk_spending_day")
+        ),
+    )
+
+
 def _create_tenant() -> None:
     op.create_table(
         "tenant",
@@ -231,10 +253,14 @@ def _create_tenant() -> None:
         sa.Column("otps_per_10_minutes", sa.Integer(), nullable=True),
         sa.Column("otps_per_day", sa.Integer(), nullable=True),
         sa.Column("new_recipients_per_hour", sa.Integer(), nullable=True),
+        sa.Column("country", sa.String(length=2), server_default="US", nullable=False),
+        sa.Column("allowed_countries", postgresql.ARRAY(sa.String(length=2)), nullable=True),
+        sa.Column("daily_spending_limit", sa.Numeric(precision=12, scale=2), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "delivery_mode IN ('SIMULATOR', 'LIVE')", name=op.f("ck_tenant_delivery_mode")
         ),
+        sa.CheckConstraint("daily_spending_limit >= 0", name=op.f("ck_tenant_spending_limit")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenant")),
         sa.UniqueConstraint("id", "delivery_mode", name=op.f("uq_tenant_id_delivery_mode")),
         sa.UniqueConstraint("name", name=op.f("uq_tenant_name")),
@@ -266,7 +292,7 @@ def _create_alert() -> None:
             "severity IN ('INFO', 'WARNING', 'CRITICAL')", name=op.f("ck_alert_severity")
         ),
         sa.CheckConstraint(
-            "type IN ('USAGE_THRESHOLD', 'LOW_CREDITS', 'CREDITS_EXHAUSTED', 'PROVIDER_DEGRADED', 'DELIVERY_UNKNOWN', 'PAYMENT_FAILED', 'COMPLIANCE_REJECTED', 'WEBHOOK_FAILING', 'REFUND_STUCK', 'PAYMENT_DISPUTED')",
+            "type IN ('USAGE_THRESHOLD', 'LOW_CREDITS', 'CREDITS_EXHAUSTED', 'PROVIDER_DEGRADED', 'DELIVERY_UNKNOWN', 'PAYMENT_FAILED', 'COMPLIANCE_REJECTED', 'WEBHOOK_FAILING', 'REFUND_STUCK', 'PAYMENT_DISPUTED', 'SPENDING_LIMIT')",
             name=op.f("ck_alert_type"),
         ),
         sa.CheckConstraint("count >= 1", name=op.f("ck_alert_count")),
@@ -1654,4 +1680,26 @@ def _create_usage_correction() -> None:
     )
     op.create_index(
         "ix_usage_correction_message", "usage_correction", ["tenant_id", "message_id"], unique=False
+    )
+
+
+def _create_attempt_cost() -> None:
+    op.create_table(
+        "attempt_cost",
+        sa.Column("tenant_id", sa.BigInteger(), nullable=False),
+        sa.Column("message_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("reserved", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.Column("booked", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.CheckConstraint(
+            "reserved >= 0 AND booked >= 0", name=op.f("ck_attempt_cost_not_negative")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "message_id", "number"],
+            ["attempt.tenant_id", "attempt.message_id", "attempt.number"],
+            name=op.f("fk_attempt_cost_attempt"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "message_id", "number", name=op.f("pk_attempt_cost")),
     )

@@ -51,6 +51,9 @@ class Dispatchable:
     channel: Channel
     type: MessageType
     delivery_mode: DeliveryMode
+    units: int
+    guarded: bool
+    """What its attempts cost is reserved, because they cost money or its tenant has a limit."""
     attempts: tuple[KnownAttempt, ...]
     disabled: frozenset[str]
     """Accounts that an operator has switched off; empty in SIMULATOR mode."""
@@ -101,6 +104,7 @@ _READ = text(
            COALESCE(merchant.active, TRUE) AS active, merchant.timezone,
            merchant.marketing_from, merchant.marketing_until, merchant.marketing_timezones,
            m.delivery_mode,
+           m.delivery_mode = 'LIVE' OR tenant.daily_spending_limit IS NOT NULL AS guarded,
            CASE WHEN m.delivery_mode = 'LIVE' THEN ARRAY(
                 SELECT account FROM provider_account WHERE NOT enabled) END AS disabled,
            (SELECT array_agg(c.status) FROM consent c
@@ -194,6 +198,8 @@ async def lock_for_dispatch(
         channel=channel,
         type=MessageType(row.type),
         delivery_mode=DeliveryMode(row.delivery_mode),
+        units=row.units,
+        guarded=row.guarded,
         attempts=attempts,
         disabled=frozenset(row.disabled or ()),
         reported=row.reported,
