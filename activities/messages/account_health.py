@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Final
@@ -110,6 +111,9 @@ class AccountHealth:
             return None
         now = datetime.now(UTC)
         taken = await circuits.take_probe(db, account, lease=deadline - now)
+        # Until the next settlement, other claims here need not ask the row.
+        lost = replace(known.circuit, probe_until=self._now() + _LOST_RACE)
+        self._circuits[account] = taken or replace(known, circuit=lost)
         if taken is None:
             raise AccountUnavailable(account, now + _LOST_RACE)
         return Probe(known=taken)

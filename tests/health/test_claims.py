@@ -267,6 +267,7 @@ async def test_a_claim_that_is_rolled_back_gives_the_lease_back(
         await worker.harness.dispatch(await worker.harness.accept())
     assert (await stage.first.reading()).circuit.probe_until is None
     stage.first.provider.timeout = 2 * SECOND
+    await worker.health.settle()
     handed = await worker.harness.dispatch(await worker.harness.accept())
     assert handed.verdict is V.ACCEPTED
 
