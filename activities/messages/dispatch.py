@@ -1,6 +1,5 @@
 """Dispatches a message to a provider: claim, call, conclude."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from activities.messages.claimed import MARGIN, Claimed, Queued, reference_of, r
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
+from activities.messages.sender_slots import ensure_granting, reserve_slot, wait_for_slot
 from activities.messages.spending_guard import SpendingLimited
 from activities.messages.text_parts import NeedsTextPart, TextParts, quick_text
 from activities.messages.verdicts import verdict_of
@@ -32,17 +32,12 @@ from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import Slot
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.dispatch_decision import DispatchAction, decide
-from models.rules.senders import pacing
-from models.rules.senders.pacing import SlotAction
 from models.rules.system.failures import TransientError
 from models.session import Database, WriteSession
 from providers.ports.messages import Accepted, Answer, MessageProvider, NotProcessed, Refused
 from providers.routing import Routes
 from workflows import policies
 from workflows.messages.types import DispatchResult, DispatchStep, Verdict
-from workflows.names import priority_of
-from workflows.senders.start import start_sender_queue
-from workflows.senders.types import SenderQueueStep
 
 _SLOT_MISSED = NotProcessed(reason="its slot was missed")
 """The worker was stopped for so long that the sender's next slot is far ahead."""
@@ -114,10 +109,10 @@ class Dispatching:
             if isinstance(claimed, DispatchResult | NeedsTextPart):
                 return claimed
             if isinstance(claimed, Queued):
-                return await self._ensure_granting(claimed)
+                return await ensure_granting(claimed)
             if claimed.slot is not None:
                 call_permit.close()  # while waiting, it must not occupy a call of the fast path
-                if not await self._wait_for_slot(claimed, claimed.slot):
+                if not await wait_for_slot(self._database, claimed, claimed.slot):
                     return await self._conclude(step, claimed, _SLOT_MISSED, await_report=False)
                 if fast:  # the sender's slot is due now, even if the fast path is full
                     self._slots.take(claimed.provider.account, call_permit)
@@ -219,7 +214,7 @@ class Dispatching:
             )
         if call_permit is not None and not self._slots.take(provider.account, call_permit):
             return DispatchResult(verdict=Verdict.BUSY, provider=provider.account)
-        slot = await self._reserve_slot(db, step, found)
+        slot = await reserve_slot(db, step, found)
         if isinstance(slot, Queued | DispatchResult):
             return slot
         return await self._commit_claim(db, step, found, provider, slot, text, now)
@@ -270,60 +265,6 @@ class Dispatching:
         )
         await spending_guard.reserve(db, step, claimed, now)
         return replace(claimed, probe=probe)
-
-    async def _reserve_slot(
-        self, db: WriteSession, step: DispatchStep, found: Dispatchable
-    ) -> Slot | Queued | DispatchResult | None:
-        """Return the reserved slot of the sender, or why the message is not sent yet."""
-        if found.pace is None:
-            return None
-        reservation = await sender_queue.reserve_slot(
-            db,
-            found.pace,
-            message_id=step.message_id,
-            merchant_id=found.merchant_id,
-            type=found.type,
-            priority=priority_of(found.type),
-        )
-        if reservation.slot is None:
-            expires_at = found.candidate.expires_at
-            until = pacing.recheck_at(reservation.queued_at, reservation.now, expires_at)
-            return Queued(
-                result=DispatchResult(verdict=Verdict.QUEUED_FOR_SENDER, until=until),
-                queue=found.pace.queue,
-                first=reservation.first,
-            )
-        if reservation.action is SlotAction.RETURN:
-            until = datetime.now(UTC) + reservation.slot.wait - pacing.RETURN_LEAD
-            return DispatchResult(verdict=Verdict.LATER, until=until)
-        return reservation.slot
-
-    async def _ensure_granting(self, entry: Queued) -> DispatchResult:
-        """Start the queue's workflow unless it is running. On failure the activity is retried."""
-        queue = entry.queue
-        await start_sender_queue(
-            activity.client(),
-            SenderQueueStep(
-                tenant_id=queue.tenant_id,
-                sender_id=queue.sender_id,
-                sender_public_id=queue.sender_public_id,
-                channel=queue.channel,
-            ),
-            message_queued=entry.first,
-        )
-        return entry.result
-
-    async def _wait_for_slot(self, claimed: Claimed, slot: Slot) -> bool:
-        """Wait for the slot, replacing a missed one; False if the next one is too far ahead."""
-        assert claimed.found.pace is not None
-        while True:
-            await asyncio.sleep(slot.wait.total_seconds())
-            if time.monotonic() <= slot.closes:
-                return True
-            async with self._database.transaction() as db:
-                slot = await sender_queue.reserve_next_slot(db, claimed.found.pace)
-            if slot.wait > min(pacing.LATE_INLINE_WAIT, claimed.deadline - datetime.now(UTC)):
-                return False
 
     async def _conclude(
         self, step: DispatchStep, claimed: Claimed, answer: Answer, *, await_report: bool

@@ -20,11 +20,11 @@ async def test_stop_to_the_number_of_the_second_account_opts_out_who_wrote_from_
     stayed = others.harness(ScriptedAccount("a"), ScriptedAccount("b"))
     assert (await stayed.dispatch(await others.message(to=CONTACT))).provider == "a"
 
-    await inbound.twilio_tells("STOP", event_id="SM-b", number=two.at_b)
+    await inbound.twilio_tells("STOP", event_id="SM-b", To=two.at_b)
     assert {merchant: status for merchant, (status, _) in (await inbound.consents()).items()} == {
         inbound.owner.merchant_id: "OPT_OUT"
     }
-    await inbound.twilio_tells("STOP", event_id="SM-a", number=two.at_a)
+    await inbound.twilio_tells("STOP", event_id="SM-a", To=two.at_a)
     assert (await inbound.consents()).keys() == {inbound.owner.merchant_id, shop_b.merchant_id}
     assert {(answer.merchant_id, answer.sender) for answer in await inbound.answers()} == {
         (inbound.owner.merchant_id, two.at_b),

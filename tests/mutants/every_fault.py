@@ -7,6 +7,7 @@ from tests.mutants import (
     health_faults,
     ledger_faults,
     payment_faults,
+    routing_faults,
     sending_faults,
 )
 
@@ -16,4 +17,5 @@ FAULTS: Final = (
     *sending_faults.FAULTS,
     *border_faults.FAULTS,
     *health_faults.FAULTS,
+    *routing_faults.FAULTS,
 )

@@ -25,7 +25,7 @@ from models.tables.tenant import SenderAddress, SenderNumber
 from providers.routing import Routes
 from tests.api.container import put_in, restored
 from tests.api.doubles import Clock, FakeStarter
-from tests.api.integrator import DIRECT, EMAIL, SMS, VOICE, Integrator
+from tests.api.integrator import DIRECT, EMAIL, SMS, VOICE, Integrator, make_integrator
 from tests.delivery_modes import make_over
 from tests.factories import add_card
 from tests.senders.accounts import ScriptedAccount, routes_of, scope_of, set_enabled
@@ -64,13 +64,17 @@ def serve(app: FastAPI, database: Database, starter: FakeStarter, clock: Clock) 
     return with_accounts
 
 
-async def live(gym: Integrator, database: Database) -> str:
-    """Move the tenant to LIVE; return its name."""
+async def live(gym: Integrator, database: Database) -> Integrator:
+    """Move the tenant to LIVE, with a rate card; return a key that is not known as SIMULATOR's."""
     async with database.transaction() as db:
         await make_over(db, gym.tenant_id, DeliveryMode.LIVE)
-        statement = text("SELECT name FROM tenant WHERE id = :t")
-        name: str = await db.scalar(statement, {"t": gym.tenant_id})
-    return name
+        await db.execute(
+            text("UPDATE tenant SET allowed_countries = ARRAY['US', 'DE'] WHERE id = :t"),
+            {"t": gym.tenant_id},
+        )
+    for channel in Channel:
+        await add_card(database, gym.tenant_id, provider="vendor", channel=channel)
+    return await make_integrator(database, gym.client, gym.tenant_id)
 
 
 async def add_number(
@@ -108,7 +112,7 @@ async def refused(gym: Integrator, path: str, order: dict[str, Any]) -> tuple[in
 async def test_a_sender_of_the_first_account_that_has_one_is_chosen(
     gym: Integrator, database: Database, serve: Serve
 ) -> None:
-    await live(gym, database)
+    gym = await live(gym, database)
     first, second = [await add_number(gym, database, p) for p in ("+1212557", "+1213557")]
     a, b = ScriptedAccount("a", channels=BOTH), ScriptedAccount("b", channels=BOTH)
     with serve({a: scope_of(), b: scope_of(second)}):
@@ -127,7 +131,7 @@ async def test_a_sender_of_the_first_account_that_has_one_is_chosen(
 async def test_a_recipient_keeps_its_sender_among_those_of_the_account(
     gym: Integrator, database: Database, serve: Serve
 ) -> None:
-    await live(gym, database)
+    gym = await live(gym, database)
     numbers = [await add_number(gym, database, f"+121{n}557") for n in range(2, 6)]
     a = ScriptedAccount("a")
     seen = {}
@@ -141,7 +145,7 @@ async def test_a_recipient_keeps_its_sender_among_those_of_the_account(
 async def test_a_number_that_was_bought_through_an_account_needs_no_entry_in_the_file(
     gym: Integrator, database: Database, serve: Serve
 ) -> None:
-    await live(gym, database)
+    gym = await live(gym, database)
     await add_number(gym, database, "+1212557")
     bought = await add_number(gym, database, "+1213557", provider="twilio", account="b")
     with serve({ScriptedAccount("a"): scope_of(), ScriptedAccount("b"): scope_of()}):
@@ -151,7 +155,7 @@ async def test_a_number_that_was_bought_through_an_account_needs_no_entry_in_the
 async def test_a_merchant_with_numbers_never_sends_from_the_pool_of_another_account(
     gym: Integrator, database: Database, serve: Serve
 ) -> None:
-    await live(gym, database)
+    gym = await live(gym, database)
     await add_number(gym, database, "+1212557")
     pool = await add_number(gym, database, "+1213557", own=False)
     with serve({ScriptedAccount("a"): scope_of(pool)}):
@@ -163,7 +167,7 @@ async def test_a_merchant_with_numbers_never_sends_from_the_pool_of_another_acco
 async def test_without_any_account_the_sender_is_chosen_as_before(
     gym: Integrator, database: Database, serve: Serve
 ) -> None:
-    await live(gym, database)
+    gym = await live(gym, database)
     number = await add_number(gym, database, "+1212557")
     with serve({}):
         assert await sender_of(gym, "/messages/sms", SMS) == number
@@ -184,7 +188,9 @@ async def test_in_simulator_mode_accounts_and_their_senders_do_not_matter(
 async def test_an_account_for_other_tenants_lends_no_sender(
     gym: Integrator, database: Database, serve: Serve
 ) -> None:
-    name = await live(gym, database)
+    gym = await live(gym, database)
+    async with database.read() as db:
+        name = await db.scalar(text("SELECT name FROM tenant WHERE id = :t"), {"t": gym.tenant_id})
     number = await add_number(gym, database, "+1212557")
     a, b = ScriptedAccount("a"), ScriptedAccount("b")
     with serve({a: scope_of(number, tenants=["other"]), b: scope_of()}):
@@ -203,7 +209,7 @@ async def add_address(gym: Integrator, database: Database, address: str) -> None
 async def test_mail_is_sent_from_an_address_of_an_accounts_domain(
     gym: Integrator, database: Database, serve: Serve
 ) -> None:
-    await live(gym, database)
+    gym = await live(gym, database)
     mail = frozenset({Channel.EMAIL})
     a, b = ScriptedAccount("a", channels=mail), ScriptedAccount("b", channels=mail)
     await add_address(gym, database, "shop@News.Example.net")
@@ -258,7 +264,7 @@ async def test_a_quote_is_the_price_of_the_account_that_sends(
     rows: tuple[Row, ...],
     account: str,
 ) -> None:
-    await live(gym, database)
+    gym = await live(gym, database)
     first, second = [await add_number(gym, database, p) for p in ("+1212557", "+1213557")]
     suffix = uuid4().hex[:8]  # vendors and switched-off accounts are shared by all tests
     scopes = {
