@@ -4,6 +4,7 @@ from typing import Final
 
 from tests.mutants import (
     border_faults,
+    health_faults,
     ledger_faults,
     payment_faults,
     routing_faults,
@@ -15,5 +16,6 @@ FAULTS: Final = (
     *payment_faults.FAULTS,
     *sending_faults.FAULTS,
     *border_faults.FAULTS,
+    *health_faults.FAULTS,
     *routing_faults.FAULTS,
 )
