@@ -29,7 +29,14 @@ from models.rules.messages.dispatch_decision import DispatchAction, decide
 from models.rules.senders import pacing
 from models.rules.senders.pacing import SlotAction
 from models.session import Database, WriteSession
-from providers.ports.messages import Accepted, Answer, MessageProvider, NotProcessed, Refused
+from providers.ports.messages import (
+    Accepted,
+    Answer,
+    MessageProvider,
+    NotProcessed,
+    Proof,
+    Refused,
+)
 from providers.routing import PastAttempt, Routes
 from workflows import policies
 from workflows.messages.types import DispatchResult, DispatchStep, Verdict
@@ -211,6 +218,7 @@ class Dispatching:
             now=now,
             deadline=claimed.deadline,
             grace=self._sweep_grace,
+            listed=provider.proof is Proof.LISTING,
         )
         return claimed
 
