@@ -153,7 +153,7 @@ class Dispatching:
             await sender_queue.leave(db, found.pace, message_id=step.message_id)
             if decision.held_back:
                 await waiting.note_held_back(db, step.tenant_id, step.message_id, now)
-            return without_claim(decision, found)
+            return without_claim(decision, found, self._routes.silent)
         past = [PastAttempt(account=a.account, state=a.state) for a in found.attempts]
         provider = self._routes.following(found.delivery_mode, found.channel, past)
         if provider is None:
@@ -321,8 +321,11 @@ class Dispatching:
         return self._verdict(claimed, answer, concluded)
 
     def _report_timeout(self, claimed: Claimed) -> timedelta | None:
-        """Return how long to wait inline for the report; None for several recipients."""
-        if claimed.found.details.get("to"):
+        """Return how long to wait inline for the report.
+
+        None for several recipients, and where no report will come.
+        """
+        if claimed.found.details.get("to") or not claimed.provider.reports_delivery:
             return None
         return self._inline_report_wait.timeout_for(claimed.route)
 
@@ -351,7 +354,7 @@ class Dispatching:
                     verdict=Verdict.ACCEPTED,
                     provider=provider,
                     attempt=number,
-                    reported=concluded.reported,
+                    reported=concluded.reported or not claimed.provider.reports_delivery,
                 )
             case AttemptState.REFUSED if isinstance(answer, Refused):
                 return self._after_refusal(claimed, answer)

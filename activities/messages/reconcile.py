@@ -50,26 +50,34 @@ class Reconciliation:
         if attempt is None:
             return ReconcileResult(finding=Finding.ABSENT)
         if attempt.state not in OPEN_ATTEMPT:
-            return _as_it_stands(attempt)
+            if attempt.state is AttemptState.ACCEPTED:
+                return self._found(attempt, reported=attempt.reported)
+            return ReconcileResult(finding=Finding.ABSENT)
         asked_at = datetime.now(UTC)
         concluded = await self._conclude(step, attempt, AttemptState.AMBIGUOUS)
         if concluded.state is AttemptState.ACCEPTED:
-            return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
+            return self._found(attempt, reported=concluded.reported)
         truth = await self._ask(step, attempt)
         if isinstance(truth, Listed):
             truth = await self._resolve(truth, step, attempt)
+        return await self._conclude_by(truth, step, attempt, asked_at)
+
+    async def _conclude_by(
+        self, truth: LookUp, step: ReconcileStep, attempt: AskableAttempt, asked_at: datetime
+    ) -> ReconcileResult:
+        """Write what the answer to a question, asked at `asked_at`, proves."""
         if isinstance(truth, Found):
             concluded = await self._conclude(
                 step, attempt, AttemptState.ACCEPTED, truth.provider_message_id
             )
             if concluded.state is AttemptState.ACCEPTED:
-                return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
+                return self._found(attempt, reported=concluded.reported)
         if isinstance(truth, NotFound) and self._absence_is_sure(attempt, asked_at):
             concluded = await self._conclude(step, attempt, AttemptState.ABSENT)
             if concluded.state is AttemptState.ABSENT:
                 return ReconcileResult(finding=Finding.ABSENT)
             if concluded.state is AttemptState.ACCEPTED:
-                return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
+                return self._found(attempt, reported=concluded.reported)
         return ReconcileResult(finding=Finding.UNCERTAIN)
 
     @activity.defn(name="poll")
@@ -94,6 +102,11 @@ class Reconciliation:
                 message_id=step.message_id,
                 public_id=step.public_id,
             )
+
+    def _found(self, attempt: AskableAttempt, *, reported: bool) -> ReconcileResult:
+        """Return that the provider has the message; no report of a silent account is awaited."""
+        unreported = attempt.account in self._routes.silent
+        return ReconcileResult(finding=Finding.FOUND, reported=reported or unreported)
 
     def _absence_is_sure(self, attempt: AskableAttempt, asked_at: datetime) -> bool:
         provider = self._routes.find(attempt.account)
@@ -219,9 +232,3 @@ def _look_up_request(attempt: AskableAttempt) -> LookUpRequest:
         requested_at=attempt.requested_at,
         deadline=attempt.deadline,
     )
-
-
-def _as_it_stands(attempt: AskableAttempt) -> ReconcileResult:
-    if attempt.state is AttemptState.ACCEPTED:
-        return ReconcileResult(finding=Finding.FOUND, reported=attempt.reported)
-    return ReconcileResult(finding=Finding.ABSENT)

@@ -7,9 +7,26 @@ from tests.mutants.fault import Fault
 _RECONCILE: Final = "activities/messages/reconcile.py"
 _EQUALS: Final = "models/rules/messages/equal_texts.py"
 
+_SILENT: Final = ("tests/activities/messages/test_silent_accounts.py",)
 _EQUAL_TEXTS: Final = ("tests/activities/messages/test_equal_texts.py",)
 
 FAULTS: Final = (
+    Fault(
+        "a bounce changes nothing of a message that ended as SENT",
+        "models/enums.py",
+        "CORRECTABLE",
+        ", MessageStatus.SENT",
+        "",
+        _SILENT,
+    ),
+    Fault(
+        "whatever was accepted ends as SENT",
+        "models/rules/messages/settlement.py",
+        "end_sent",
+        " and a.account in silent",
+        "",
+        _SILENT,
+    ),
     Fault(
         "absence is inferred from a list for every tenant",
         _RECONCILE,
