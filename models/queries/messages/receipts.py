@@ -222,13 +222,15 @@ class AskableAttempt:
     to: str = field(repr=False)
     sender: str = field(repr=False)
     body: str = field(repr=False)
+    resend_after_window: bool
+    """The tenant allows that absence is inferred from a list."""
 
 
 _ASKABLE = text(
     """
     SELECT a.number, a.provider, a.account, a.provider_message_id, a.state, a.requested_at,
            a.deadline, m.public_id, t.public_id AS tenant, m.channel, m.to_contact, m.sender,
-           m.body,
+           m.body, t.resend_after_window,
            EXISTS (SELECT 1 FROM receipt r
                     WHERE r.tenant_id = a.tenant_id AND r.message_id = a.message_id
                       AND r.applied_at IS NULL
@@ -270,6 +272,7 @@ async def find_askable(
         to=row.to_contact,
         sender=row.sender,
         body=row.body,
+        resend_after_window=row.resend_after_window,
     )
 
 

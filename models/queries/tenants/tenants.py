@@ -65,6 +65,7 @@ _CHANGE: Final = text(
     """
     UPDATE tenant
        SET custom_prices = COALESCE(:custom_prices, custom_prices),
+           resend_after_window = COALESCE(:resend_after_window, resend_after_window),
            otps_per_10_minutes = COALESCE(:otps_per_10_minutes, otps_per_10_minutes),
            otps_per_day = COALESCE(:otps_per_day, otps_per_day),
            new_recipients_per_hour = COALESCE(:new_recipients_per_hour, new_recipients_per_hour)
@@ -79,9 +80,14 @@ async def change_settings(
     *,
     custom_prices: bool | None,
     limits: DestinationLimits,
+    resend_after_window: bool | None = None,
 ) -> None:
     """Change settings of a tenant; None leaves one as it is."""
-    given = {"custom_prices": custom_prices, **asdict(limits)}
+    given = {
+        "custom_prices": custom_prices,
+        "resend_after_window": resend_after_window,
+        **asdict(limits),
+    }
     await db.execute(_CHANGE, {"tenant_id": tenant_id, **given})
 
 
