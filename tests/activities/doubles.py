@@ -43,8 +43,6 @@ class Scripted:
 
     channels = frozenset({Channel.SMS})
     capabilities = Capabilities()
-    reports_delivery = True
-    timeout = timedelta(seconds=2)
 
     def __init__(
         self,
@@ -54,7 +52,11 @@ class Scripted:
         proof: Proof = Proof.REFERENCE,
         absence_window: timedelta = timedelta(0),
         reports_price: bool = False,
+        reports_delivery: bool = True,
+        timeout: timedelta = timedelta(seconds=2),
     ) -> None:
+        self.reports_delivery = reports_delivery
+        self.timeout = timeout
         self.name = name
         self.account = name
         self.proof = proof

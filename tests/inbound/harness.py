@@ -182,17 +182,20 @@ class InboundHarness:
         raw, headers = signed(told, secret)
         return await self.client.post("/webhooks/simulator/inbound", content=raw, headers=headers)
 
-    async def twilio_tells(
-        self, body: str, *, event_id: str, number: str | None = None
-    ) -> httpx.Response:
+    async def twilio_tells(self, body: str, *, event_id: str, **fields: str) -> httpx.Response:
         """Post Twilio's webhook of a text from CONTACT."""
         form = {
             "MessageSid": event_id,
             "From": CONTACT,
-            "To": number or self.owner.sender,
+            "To": self.owner.sender,
             "Body": body,
             "FromZip": "",
+            **fields,
         }
+        return await self.twilio_posts(form)
+
+    async def twilio_posts(self, form: dict[str, str]) -> httpx.Response:
+        """Post a form as Twilio does for a text."""
         signed = signature(SECRET, TWILIO_URL, {name: [word] for name, word in form.items()})
         headers = {SIGNATURE_HEADER: signed}
         return await self.client.post("/webhooks/twilio/inbound", data=form, headers=headers)

@@ -1,7 +1,7 @@
 """A LIVE tenant and two accounts, each with senders of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,13 +71,14 @@ class Held(AccountHealth):
         return self._until
 
 
+@dataclass(frozen=True, kw_only=True)
 class TwoAccounts:
     """A LIVE merchant with a number at each of the accounts `a` and `b`."""
 
-    def __init__(self, database: Database, owner: Owner, numbers: Sequence[str]) -> None:
-        self.database = database
-        self.owner = owner
-        self.at_a, self.at_b = numbers
+    database: Database
+    owner: Owner
+    at_a: str
+    at_b: str
 
     async def message(self, *, sender: str | None = None, to: str = TO, **facts: Any) -> int:
         """Accept a message from a sender, by default account a's."""
@@ -119,7 +120,7 @@ async def two_accounts(database: Database, owner: Owner, *, own: bool = True) ->
         await add(database, owner, prefix, own=own, registered=True)
         for prefix in ("+1212555", "+1213555")
     ]
-    return TwoAccounts(database, owner, numbers)
+    return TwoAccounts(database=database, owner=owner, at_a=numbers[0], at_b=numbers[1])
 
 
 async def set_enabled(database: Database, account: str, enabled: bool) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final, Protocol
 
 import httpx
@@ -19,7 +19,9 @@ _PATIENCE: Final = 30.0
 class Answering(Protocol):
     """A double that answers one request."""
 
-    def answer(self, method: str, url: httpx.URL, body: bytes) -> httpx.Response:
+    def answer(
+        self, method: str, url: httpx.URL, body: bytes, headers: Mapping[str, str]
+    ) -> httpx.Response:
         """Return the response to a request."""
         ...
 
@@ -29,7 +31,8 @@ async def serve(double: Answering) -> AsyncIterator[str]:
     """Serve a double, and return its URL."""
 
     async def answer(request: Request) -> Response:
-        told = double.answer(request.method, httpx.URL(str(request.url)), await request.body())
+        url, body = httpx.URL(str(request.url)), await request.body()
+        told = double.answer(request.method, url, body, request.headers)
         return Response(told.content, told.status_code, media_type="application/json")
 
     methods = ["GET", "POST", "DELETE"]

@@ -5,7 +5,8 @@ It also plays the network: the response to a call can be lost, before or after i
 
 import json
 import secrets
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,6 +19,7 @@ ACCOUNT: Final = "AC" + "0a" * 16
 TOKEN: Final = "for-tests-only-too"
 PRIMARY: Final = "BU" + "0b" * 16
 DOMAIN: Final = "SD" + "0c" * 16
+AUTHORIZATION: Final = "Basic " + b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
 
 Document = dict[str, Any]
 Form = dict[str, list[str]]
@@ -166,6 +168,8 @@ class TwilioDouble:
     """End of a path → response to every POST there."""
     callbacks: dict[str, str] = field(default_factory=dict)
     """Id of a message → the address of its status callback."""
+    status: str = "active"
+    """Status of the account."""
     loses: str | None = None
     """"before": the next change never arrives; "after": its response never arrives."""
 
@@ -183,13 +187,17 @@ class TwilioDouble:
             self.loses = None
         if change and lost == "before":
             raise httpx.ReadTimeout("lost")
-        answer = self.answer(request.method, request.url, await request.aread())
+        answer = self.answer(request.method, request.url, await request.aread(), request.headers)
         if change and lost == "after":
             raise httpx.ReadTimeout("lost")
         return answer
 
-    def answer(self, method: str, url: httpx.URL, body: bytes) -> httpx.Response:
+    def answer(
+        self, method: str, url: httpx.URL, body: bytes, headers: Mapping[str, str]
+    ) -> httpx.Response:
         """Respond to one request."""
+        if headers.get("Authorization") != AUTHORIZATION:
+            return httpx.Response(401, json=_error(401, 20003, "Authenticate")[1])
         folder = url.path.removesuffix(".json")
         self.asked.append((method, folder))
         form = parse_qs(body.decode(), keep_blank_values=True)
@@ -204,6 +212,8 @@ class TwilioDouble:
     def _carry_out(
         self, method: str, folder: str, url: httpx.URL, form: Form
     ) -> tuple[int, Document | None]:
+        if folder == f"/2010-04-01/Accounts/{ACCOUNT}":
+            return 200, {"sid": ACCOUNT, "status": self.status, "type": "Full"}
         if "/AvailablePhoneNumbers/" in folder:
             return 200, {"available_phone_numbers": self.for_sale}
         parent = folder.rpartition("/")[0]

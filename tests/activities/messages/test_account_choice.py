@@ -106,6 +106,29 @@ async def test_after_an_absence_that_is_only_inferred_neither_account_nor_sender
     assert ([request.sender for request in a.sent], b.sent) == ([two.at_a], [])
 
 
+@pytest.mark.parametrize("gone", [False, True])
+async def test_after_an_absence_that_is_not_proven_a_lost_number_ends_the_message(
+    database: Database, owner: Owner, gone: bool
+) -> None:
+    two = await two_accounts(database, owner)
+    a = ScriptedAccount("c" if gone else "a", proof=Proof.LISTING)
+    message_id = await two.message()
+    before = two.harness(a, ScriptedAccount("b"))
+    await before.crash(message_id, deadline_in=-timedelta(seconds=1), provider="a")
+    async with database.transaction() as db:
+        await db.execute(
+            text("UPDATE attempt SET state = 'ABSENT', finished_at = now() WHERE message_id = :m"),
+            {"m": message_id},
+        )
+    routes = routes_of({a: scope_of(two.at_b)})  # the file was changed
+    result = await Harness(database, owner, routes=routes).dispatch(message_id)
+    assert (result.verdict, result.error_code) == (
+        Verdict.REFUSED,
+        ErrorCode.SENDER_NOT_REGISTERED,
+    )
+    assert (a.sent, await two.sender(message_id)) == ([], two.at_a)
+
+
 @pytest.mark.parametrize("state", [A for A in AttemptState if A.name not in {"REFUSED"}])
 async def test_the_sender_changes_only_if_no_copy_may_have_gone_out(
     database: Database, owner: Owner, state: AttemptState
