@@ -110,7 +110,7 @@ class Smtp:
         domain = _domain_of(request.sender)
         if domain is None or domain not in self._settings.domains:
             raise Stopped(
-                NotProcessed(reason="not a sender domain of the account", account_fault=True)
+                NotProcessed(reason="not a sender domain of the account", sender_fault=True)
             )
         bounces_to = None
         if self._bounces is not None:

@@ -1,7 +1,7 @@
 """What a relay's replies mean, by the command they answer (RFC 5321, RFC 3463)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from models.enums import ErrorCode
@@ -69,10 +69,17 @@ def session_refused(phase: str, reply: Reply) -> NotProcessed:
 
 
 def sender_refused(reply: Reply) -> Answer:
-    """Return the answer for a refused MAIL: the sender is not allowed, or the e-mail too large."""
+    """Return the answer for a refused MAIL: the sender is not allowed, or the e-mail too large.
+
+    Without authentication no sender is allowed: the account is at fault.
+    """
     if reply.permanent and (reply.enhanced in _TOO_LARGE or reply.code == 552):
         return _refused(ErrorCode.PROVIDER_REFUSED, reply)
-    return _not_processed("MAIL", reply, account_fault=reply.permanent)
+    unauthenticated = reply.code in _UNAUTHENTICATED
+    return replace(
+        _not_processed("MAIL", reply, account_fault=unauthenticated),
+        sender_fault=reply.permanent and not unauthenticated,
+    )
 
 
 def recipient_refused(reply: Reply) -> Answer:

@@ -215,13 +215,13 @@ async def test_the_envelope_sender_names_the_attempt_if_bounces_are_read(
         assert relay.mail()["From"] == SENDER
 
 
-async def test_a_foreign_sender_domain_is_the_accounts_fault(
+async def test_a_foreign_sender_domain_is_the_senders_fault(
     connect: Build, certificates: Certificates
 ) -> None:
     async with RealRelay(certificates.server) as relay:
         for sender in ("a@other.example", "a@sub.gym.example", "gym.example", ""):
             assert await connect(relay).send(email(sender=sender)) == NotProcessed(
-                reason="not a sender domain of the account", account_fault=True
+                reason="not a sender domain of the account", sender_fault=True
             )
         assert relay.connections == 0
 
