@@ -84,9 +84,10 @@ _MESSAGES = """
           FROM generate_series(1, CAST(:messages AS int)) AS n
         RETURNING id
     )
-    INSERT INTO attempt (tenant_id, message_id, number, provider, state, requested_at, deadline,
-                         everywhere)
-    SELECT :t, id, 1, 'simulator', 'ACCEPTED', '2026-05-20 11:00Z', '2026-05-20 11:01Z', FALSE
+    INSERT INTO attempt (tenant_id, message_id, number, provider, account, state, requested_at,
+                         deadline, everywhere)
+    SELECT :t, id, 1, 'simulator', 'simulator', 'ACCEPTED', '2026-05-20 11:00Z',
+           '2026-05-20 11:01Z', FALSE
       FROM accepted
 """
 

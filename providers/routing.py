@@ -1,10 +1,12 @@
-"""Selects the provider of the next attempt."""
+"""Selects the accounts that may get the next attempt of a message."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.enums import AttemptState, Channel, DeliveryMode
-from providers.ports.messages import MessageProvider
+from models.rules.accounts.account_scope import AccountScope
+from models.rules.accounts.routing_table import RouteKey, RoutingTable
+from providers.ports.messages import MessageProvider, Proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,15 +18,29 @@ class PastAttempt:
 
 
 class Routes:
-    """The accounts of this installation, in order of preference per delivery mode."""
+    """The accounts of this installation, and which of them a message may be sent with.
+
+    `order` are the accounts of each delivery mode; without a row of the table that matches, all of
+    them may be used, in this order. An account without a scope serves every tenant and sends from
+    every number and address: that is the simulator.
+    """
 
     def __init__(
         self,
         providers: Collection[MessageProvider],
         order: Mapping[DeliveryMode, Sequence[str]],
+        *,
+        table: RoutingTable | None = None,
+        scopes: Mapping[str, AccountScope] | None = None,
     ) -> None:
         self._providers = {provider.account: provider for provider in providers}
         self._order = order
+        self._table = table or RoutingTable()
+        self._scopes = scopes or {}
+
+    def replace(self, other: "Routes") -> None:
+        """Take over the accounts and routes of another, when the providers file is read again."""
+        vars(self).update(vars(other))
 
     @property
     def providers(self) -> Collection[MessageProvider]:
@@ -41,22 +57,59 @@ class Routes:
         return self._providers.get(account)
 
     def able(self, mode: DeliveryMode, channel: Channel) -> Sequence[MessageProvider]:
-        """Return the providers of a channel in a mode, in order of preference."""
+        """Return all accounts of a mode that have a channel."""
         named = [self._providers[name] for name in self._order.get(mode, ())]
         return [provider for provider in named if channel in provider.channels]
 
-    def following(
-        self, mode: DeliveryMode, channel: Channel, past: Sequence[PastAttempt]
-    ) -> MessageProvider | None:
-        """Return the provider of the next attempt: of those that have not refused, the least tried.
+    def routed(self, mode: DeliveryMode, key: RouteKey) -> Sequence[MessageProvider]:
+        """Return the accounts that a message may be sent with, in order of preference.
 
-        After NotProcessed the next provider is tried, and the first one again when all were tried
-        equally often.
+        They have its channel and serve its tenant. Only LIVE messages use the table.
         """
-        refused = {attempt.account for attempt in past if attempt.state is AttemptState.REFUSED}
-        able = [
-            provider for provider in self.able(mode, channel) if provider.account not in refused
-        ]
-        if not able:
-            return None
-        return min(able, key=lambda p: sum(attempt.account == p.account for attempt in past))
+        able: Sequence[MessageProvider] = self.able(mode, key.channel)
+        if mode is DeliveryMode.LIVE:
+            row = self._table.accounts(key)
+            if row is not None:
+                by_name = {provider.account: provider for provider in able}
+                able = [by_name[name] for name in row if name in by_name]
+        return [provider for provider in able if self._serves(provider.account, key.tenant)]
+
+    def scope(self, account: str) -> AccountScope | None:
+        """Return who may use an account and its senders; None: everyone, and every sender."""
+        return self._scopes.get(account)
+
+    def _serves(self, account: str, tenant: str) -> bool:
+        scope = self._scopes.get(account)
+        return scope is None or scope.serves(tenant)
+
+    def in_turn(
+        self, able: Sequence[MessageProvider], past: Sequence[PastAttempt]
+    ) -> Sequence[MessageProvider]:
+        """Return those accounts that may get the next attempt, in the order to try them.
+
+        An account that refused the message gets none. The least tried is first: after NotProcessed
+        or a proven absence that is the next account, and the first one again when all were tried
+        equally often. An absence that was only inferred from a list proves nothing about a copy at
+        the recipient: only the same account may try again.
+        """
+        refused = {a.account for a in past if a.state is AttemptState.REFUSED}
+        unproven = (a.account for a in past if not self.is_absence_proven(a))
+        bound = {account for account in unproven if account in self._providers}
+        return sorted(
+            (
+                provider
+                for provider in able
+                if provider.account not in refused and bound <= {provider.account}
+            ),
+            key=lambda p: sum(attempt.account == p.account for attempt in past),
+        )
+
+    def is_absence_proven(self, attempt: PastAttempt) -> bool:
+        """Return False for an attempt that counts as absent although its account can't prove it.
+
+        Of an account that was taken out of the file nothing is known.
+        """
+        if attempt.state is not AttemptState.ABSENT:
+            return True
+        provider = self._providers.get(attempt.account)
+        return provider is not None and provider.proof is Proof.REFERENCE

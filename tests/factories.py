@@ -273,7 +273,14 @@ async def claim_once(
     )
     if status in STARTS:
         await dispatch.claim(
-            db, **ids, number=1, provider=provider, now=at, deadline=at, grace=timedelta(minutes=1)
+            db,
+            **ids,
+            number=1,
+            provider=provider,
+            account=provider,
+            now=at,
+            deadline=at,
+            grace=timedelta(minutes=1),
         )
 
 

@@ -36,9 +36,9 @@ CLOSE_DAYS_ID: Final = "close-days"
 WATCHER_ID: Final = "watcher"
 
 
-def provider_queue(provider: str) -> str:
-    """Return the task queue for calls to a provider whose fast path is full."""
-    return f"provider-{provider}"
+def provider_queue(account: str) -> str:
+    """Return the task queue for calls to an account whose fast path is full."""
+    return f"provider-{account}"
 
 
 def sender_queue_id(tenant_id: int, sender: int, channel: Channel) -> str:

@@ -129,13 +129,13 @@ CLOSE_DAYS: Final = ActivityConfig(
 )
 
 
-def dispatch_queued(provider: str) -> ActivityConfig:
-    """Return the options of a dispatch in the task queue of one provider."""
+def dispatch_queued(account: str) -> ActivityConfig:
+    """Return the options of a dispatch in the task queue of one account."""
     return ActivityConfig(
-        task_queue=provider_queue(provider),
+        task_queue=provider_queue(account),
         start_to_close_timeout=DISPATCH_QUEUED_BUDGET,
         retry_policy=_RETRY,
-        summary=f"dispatch, queued for {provider}",
+        summary=f"dispatch, queued for {account}",
     )
 
 

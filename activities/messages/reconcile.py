@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from models.enums import OPEN_ATTEMPT, AttemptState
+from models.queries.accounts import spending
 from models.queries.messages import conclude, receipts
 from models.queries.messages.receipts import AskableAttempt, AttemptKey, NewReceipt
 from models.queries.messages.report_intake import note_mismatch, take_report
@@ -134,6 +135,13 @@ class Reconciliation:
                 now=datetime.now(UTC),
                 provider_message_id=provider_message_id,
             )
+            if concluded.state in spending.RELEASED:
+                await spending.release(
+                    db,
+                    tenant_id=step.tenant_id,
+                    message_id=step.message_id,
+                    number=attempt.number,
+                )
         if concluded.mismatch:
             note_mismatch(attempt.account, Mismatch.MESSAGE_ID, attempt.reference)
         return concluded

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
+from activities.messages.account_health import AccountHealth
 from activities.messages.dispatch import Dispatching
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.reconcile import Reconciliation
@@ -61,6 +62,7 @@ class Harness:
         slots: int = 20,
         report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
+        health: AccountHealth | None = None,
     ) -> None:
         self.database = database
         self.owner = owner
@@ -72,6 +74,7 @@ class Harness:
             public_url="http://us/",
             slots=slots,
             inline_report_wait=InlineReportWait(database, report_timeout),
+            health=health,
         )
         self._truth = Reconciliation(database, routes)
         self._ledger = Settlement(database, routes)
@@ -116,6 +119,7 @@ class Harness:
                 **ids,
                 number=1,
                 provider=provider,
+                account=provider,
                 now=now,
                 deadline=now + deadline_in,
                 grace=timedelta(minutes=1),
@@ -142,7 +146,7 @@ class Harness:
             attempt=AttemptKey(
                 tenant_id=tenant_id, message_id=message_id, public_id=0, number=attempt
             ),
-            provider=provider,
+            account=provider,
             event_id=event_id,
             provider_message_id=own,
             status=status,

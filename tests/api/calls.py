@@ -33,7 +33,12 @@ async def make_call(
         accepted_at=NOON,
         **facts,
     )
-    who: dict[str, Any] = {"tenant_id": gym.tenant_id, "provider": "simulator", "message_id": call}
+    who: dict[str, Any] = {
+        "tenant_id": gym.tenant_id,
+        "provider": "simulator",
+        "account": "simulator",
+        "message_id": call,
+    }
     async with database.transaction() as db:
         db.add(
             Attempt(

@@ -85,7 +85,12 @@ async def recorded_call(database: Database, tenant_id: int, merchant_id: int) ->
         status=MessageStatus.DELIVERED,
     )
     now = datetime.now(UTC)
-    who: dict[str, Any] = {"tenant_id": tenant_id, "provider": "simulator", "message_id": call}
+    who: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "provider": "simulator",
+        "account": "simulator",
+        "message_id": call,
+    }
     attempt = Attempt(
         **who,
         number=1,

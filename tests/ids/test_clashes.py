@@ -15,11 +15,13 @@ from api.services.billing.upgrades import Billing
 from api.services.messages.accept import Sending
 from api.services.messages.admission import Admission
 from api.services.messages.permission import Permissions, UnsubscribeLinks
+from api.services.messages.routed_senders import RoutedSenders
 from cli.dev.postgres import EmbeddedPostgres
 from models.database.faults import Fault, fault_of, public_id_taken
 from models.rules.system.failures import caused_by_input
 from models.session import Database
 from models.settings import Settings
+from providers.routing import Routes
 from tests.api.container import put_in
 from tests.api.doubles import FakeStarter, FakeUpgradeStarter
 from tests.contacts import CONTACT_KEY_FILE, CONTACT_KEYS
@@ -112,7 +114,11 @@ async def client(
         sending = Sending(
             alone,
             starter,
-            Permissions(alone, UnsubscribeLinks("http://api.test", "only-for-tests-too")),
+            Permissions(
+                alone,
+                UnsubscribeLinks("http://api.test", "only-for-tests-too"),
+                RoutedSenders(Routes([], {})),
+            ),
             admission=Admission(alone, limit=1000),
             start_within=timedelta(minutes=1),
         )

@@ -20,9 +20,10 @@ from models.session import Database
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
 from models.tables.tenant import SenderNumber
-from providers.ports.messages import Answer
+from providers.ports.messages import Answer, Webhook
 from providers.simulator import messages
-from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
+from providers.twilio.inbound import inbound_verifier
+from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
 from tests.contacts import key_of
@@ -71,6 +72,12 @@ def signed(document: Any, secret: str = SECRET) -> tuple[bytes, dict[str, str]]:
     body, at = json.dumps(document).encode(), int(time.time())
     digest = hmac.new(secret.encode(), b"%d." % at + body, sha256).hexdigest()
     return body, {messages.SIGNATURE_HEADER: f"t={at},v1={digest}"}
+
+
+def posted(document: Any) -> Webhook:
+    """Return a signed webhook as the simulator posts it."""
+    body, headers = signed(document)
+    return Webhook(url="http://api.test/webhooks/simulator/inbound", headers=headers, body=body)
 
 
 def event(body: str, *, sender: str, number: str, **facts: Any) -> dict[str, Any]:
@@ -175,7 +182,7 @@ class InboundHarness:
         raw, headers = signed(told, secret)
         return await self.client.post("/webhooks/simulator/inbound", content=raw, headers=headers)
 
-    async def twilio_tells(self, body: str, *, event_id: str) -> httpx.Response:
+    async def twilio_tells(self, body: str, *, event_id: str, **fields: str) -> httpx.Response:
         """Post Twilio's webhook of a text from CONTACT."""
         form = {
             "MessageSid": event_id,
@@ -183,6 +190,7 @@ class InboundHarness:
             "To": self.owner.sender,
             "Body": body,
             "FromZip": "",
+            **fields,
         }
         signed = signature(SECRET, TWILIO_URL, {name: [word] for name, word in form.items()})
         headers = {SIGNATURE_HEADER: signed}

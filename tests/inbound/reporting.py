@@ -117,5 +117,5 @@ class Reporting:
 
 def mismatches(reason: str) -> float:
     """Return the counted mismatches of a kind."""
-    labels = {"provider": "simulator", "reason": reason}
+    labels = {"account": "simulator", "reason": reason}
     return REGISTRY.get_sample_value("hexavox_report_mismatches_total", labels) or 0

@@ -33,7 +33,7 @@ from tests.activities.harness import Harness
 from tests.contacts import CONTACT_KEYS, key_of
 from tests.factories import Owner, make_message, make_owner
 from tests.inbound.dispatch_record import record_dispatches
-from tests.inbound.harness import Started, event, inbox, make_merchant_fixture, signed
+from tests.inbound.harness import Started, event, inbox, make_merchant_fixture, posted
 from tests.mailing import AllChannels, complain, mail, single
 from tests.stack import async_url, make_database
 
@@ -192,8 +192,7 @@ class Scenario:
                     sender=CONTACTS[action.contact],
                     number=self.owners[0].sender,
                 )
-                body, headers = signed(told)
-                taken = (self.inbox.take(messages.NAME, headers, body) for _ in range(action.times))
+                taken = (self.inbox.take(messages.NAME, posted(told)) for _ in range(action.times))
                 await asyncio.gather(*taken)
             case Say():
                 await self._say(action)

@@ -19,7 +19,7 @@ from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
 from tests.contacts import CONTACT_KEYS, key_of
 from tests.factories import make_owner, say
-from tests.inbound.harness import CONTACT, OTHER, InboundHarness, Started, event, inbox, signed
+from tests.inbound.harness import CONTACT, OTHER, InboundHarness, Started, event, inbox, posted
 from tests.stack import async_url
 from workflows.messages.types import Verdict
 
@@ -96,12 +96,12 @@ async def test_a_locked_contact_of_one_tenant_holds_up_no_text_to_another(
     )
     taking = inbox(narrow, started)
     mine, other = (
-        signed(event("STOP", sender=CONTACT, number=one.owner.sender)) for one in (inbound, theirs)
+        posted(event("STOP", sender=CONTACT, number=one.owner.sender)) for one in (inbound, theirs)
     )
     async with locked_contact(inbound):
-        stopping = asyncio.create_task(taking.take("simulator", mine[1], mine[0]))
+        stopping = asyncio.create_task(taking.take("simulator", mine))
         await until_it_waits(inbound)
-        await taking.take("simulator", other[1], other[0])
+        await taking.take("simulator", other)
     await stopping
     await narrow.close()
     assert [status for status, _ in (await theirs.consents()).values()] == ["OPT_OUT"]

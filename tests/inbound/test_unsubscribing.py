@@ -79,6 +79,7 @@ async def test_the_link_waits_for_a_dispatch_under_way(
             message_id=under_way,
             number=1,
             provider="one",
+            account="one",
             now=now,
             deadline=now,
         )

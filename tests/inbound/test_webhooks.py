@@ -67,10 +67,10 @@ async def test_a_text_that_another_provider_would_pass_on_is_dropped(
         else:
             moved = text("UPDATE sender_number SET provider = 'twilio' WHERE tenant_id = :t")
             await db.execute(moved, {"t": inbound.owner.tenant_id})
-    counted = mismatches("PROVIDER")
+    counted = mismatches("ACCOUNT")
     assert (await inbound.texts("STOP")).status_code == 204
     assert await _nothing_happened(inbound)
-    assert mismatches("PROVIDER") == counted + 1
+    assert mismatches("ACCOUNT") == counted + 1
     assert (await inbound.twilio_tells("STOP", event_id=f"SM{uuid4().hex}")).status_code == 204
     assert len(await inbound.stored()) == 1
 

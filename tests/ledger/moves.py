@@ -85,7 +85,7 @@ def told(
     """Return a report about a message's first attempt."""
     return NewReceipt(
         attempt=AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, public_id=0, number=1),
-        provider=provider,
+        account=provider,
         event_id=event_id,
         provider_message_id=own_id(f"hx-{owner.tenant_id}-{message_id}-1"),
         status=status,
@@ -189,6 +189,7 @@ class Scenario:
                 **ids,
                 number=1,
                 provider="p",
+                account="p",
                 now=then,
                 deadline=now,
                 grace=timedelta(minutes=1),

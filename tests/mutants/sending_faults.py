@@ -335,10 +335,10 @@ FAULTS: Final = (
         _TRUTH,
     ),
     Fault(
-        "a report about another provider's attempt is believed",
+        "a report about another account's attempt is believed",
         _RECEIPTS,
         "_STORE",
-        "CASE WHEN a.provider <> :provider THEN",
+        "CASE WHEN a.account <> :account THEN",
         "CASE WHEN FALSE THEN",
         _TRUTH,
     ),

@@ -173,6 +173,7 @@ class Scenario:
                 **ids,
                 number=number,
                 provider=provider,
+                account=provider,
                 now=at,
                 deadline=at,
                 grace=timedelta(minutes=1),
@@ -206,7 +207,7 @@ class Scenario:
             attempt=AttemptKey(
                 tenant_id=self.owner.tenant_id, message_id=message_id, public_id=0, number=number
             ),
-            provider=provider,
+            account=provider,
             event_id=f"{message_id}-{number}-{action.status}",
             provider_message_id=f"{message_id}-{number}",
             status=action.status,

@@ -138,6 +138,7 @@ async def claim(db: WriteSession, owner: Owner, message_id: int, at: datetime) -
         message_id=message_id,
         number=1,
         provider="simulator",
+        account="simulator",
         now=at,
         deadline=at,
     )
@@ -147,7 +148,7 @@ async def delivered(database: Database, owner: Owner, message_id: int, at: datet
     """Store a report that a message was delivered by its first attempt."""
     report = NewReceipt(
         attempt=AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, public_id=0, number=1),
-        provider="simulator",
+        account="simulator",
         event_id=f"{message_id}-delivered",
         provider_message_id=f"SM{message_id}",
         status=ReportStatus.DELIVERED,

@@ -30,6 +30,8 @@ USED: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         f"{_ACCOUNT}/AvailablePhoneNumbers/{{CountryCode}}/TollFree.json": ("get",),
         f"{_ACCOUNT}/IncomingPhoneNumbers.json": ("get", "post"),
         f"{_ACCOUNT}/IncomingPhoneNumbers/{{Sid}}.json": ("delete",),
+        f"{_ACCOUNT}/Messages.json": ("get", "post"),
+        f"{_ACCOUNT}/Messages/{{Sid}}.json": ("get",),
         f"{_SIP}/CredentialLists.json": ("get", "post"),
         f"{_SIP}/CredentialLists/{{CredentialListSid}}/Credentials.json": ("get", "post"),
         f"{_SIP}/CredentialLists/{{CredentialListSid}}/Credentials/{{Sid}}.json": (

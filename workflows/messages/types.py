@@ -59,7 +59,8 @@ class DispatchStep:
 class DispatchResult:
     """Result of a dispatch.
 
-    `until` is set with LATER and QUEUED_FOR_SENDER, `error_code` with REFUSED and BLOCKED.
+    `provider` is the name of the account. `until` is set with LATER and QUEUED_FOR_SENDER,
+    `error_code` with REFUSED and BLOCKED.
     `reported` means that a report is already stored, so its signal need not be awaited.
     """
 

@@ -106,7 +106,7 @@ class Inbox:
         found = page.cut(rows, lambda row: row.public_id)
         return Slice([_view(row) for row in found.items], found.end)
 
-    async def _record(self, provider: str, text: InboundText) -> SendStart | None:
+    async def _record(self, account: str, text: InboundText) -> SendStart | None:
         """Store, apply and answer in one transaction; return the answer to start, if any.
 
         Texts of one contact to one number are serialized, so that a repeated one is detected and
@@ -116,11 +116,11 @@ class Inbox:
             number = await find_number(looking, text.number, self._clock())
         if number is None:
             raise NotFound
-        if not number.is_received_by(provider):
-            _note_foreign(provider, number)
+        if not number.is_received_by(account):
+            _note_foreign(account, number)
             return None
         key = self._database.contact_keys.key_of_sender(text.sender)
-        talk = Conversation.read(provider, text, number, key)
+        talk = Conversation.read(account, text, number, key)
         lock_scope = LockScope(talk.tenant_id, f"{text.number} {key}", "inbound")
         async with self._database.transaction(lock_scope) as db:
             await inbound_texts.lock_conversation(db, talk.tenant_id, text.number, talk.contact_key)
@@ -138,7 +138,7 @@ class Inbox:
         sent = [talk.owner] if talk.owner else list(writers.sent)
         known = await inbound_texts.find_addressees(db, talk.tenant_id, merchants, talk.contact_key)
         moved = await self._change(db, talk, [known[id] for id in merchants], sent)
-        if not (moved or talk.reading.kind is InboundKind.HELP):
+        if talk.text.answered or not (moved or talk.reading.kind is InboundKind.HELP):
             return None
         namesake = named or next((merchant for merchant in sent if merchant in known), None)
         if namesake is None or talk.given_back:
@@ -248,12 +248,12 @@ async def _lock_merchants(
     return sorted(locked), writers
 
 
-def _note_foreign(provider: str, number: KnownNumber) -> None:
-    """Count and log a text from a provider that does not own the number."""
-    REPORT_MISMATCHES.labels(provider, Mismatch.ACCOUNT).inc()
+def _note_foreign(account: str, number: KnownNumber) -> None:
+    """Count and log a text from an account that does not own the number."""
+    REPORT_MISMATCHES.labels(account, Mismatch.ACCOUNT).inc()
     log.warning(
-        "an inbound text came from another provider than that of its number",
-        extra={"tenant_id": number.tenant_id, "provider": provider},
+        "an inbound text came from another account than that of its number",
+        extra={"tenant_id": number.tenant_id, "account": account},
     )
 
 

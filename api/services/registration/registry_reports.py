@@ -31,25 +31,25 @@ class RegistrationWebhooks:
         self._verifiers = verifiers
 
     async def take(
-        self, provider: str, reference: str, headers: Mapping[str, str], body: bytes
+        self, account: str, reference: str, headers: Mapping[str, str], body: bytes
     ) -> None:
         """Signal the workflow of an operation, if it still runs.
 
         Raises:
-            NotFound: no such provider, or an unknown reference.
+            NotFound: no such account, or an unknown reference.
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be parsed although its signature is right.
         """
-        if verify_webhook(self._verifiers, provider, reference, headers, body) is not None:
-            await self._wake(provider, reference)
+        if verify_webhook(self._verifiers, account, reference, headers, body) is not None:
+            await self._wake(account, reference)
 
-    async def _wake(self, provider: str, reference: str) -> None:
+    async def _wake(self, account: str, reference: str) -> None:
         named = parse_registration_reference(reference)
         if named is None:
             raise NotFound
         async with self._database.read() as db:
             row = await registrations.find_named(db, named)
-        if row is None or row.provider != provider or named.submission > row.submission:
+        if row is None or row.account != account or named.submission > row.submission:
             raise NotFound
         start = start_of(row, "")
         if start is not None and named.submission == row.submission:

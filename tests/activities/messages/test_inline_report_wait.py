@@ -76,7 +76,7 @@ def final_report(awaited_inline: AwaitedAttempt) -> NewReceipt:
             public_id=0,
             number=awaited_inline.attempt,
         ),
-        provider="one",
+        account="one",
         event_id=f"e{awaited_inline.message_id}",
         provider_message_id="m1",
         status=ReportStatus.DELIVERED,

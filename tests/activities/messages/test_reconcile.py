@@ -10,7 +10,7 @@ from models.queries.messages import conclude
 from models.queries.messages.receipts import StoredReceipt
 from models.rules.messages.delivery_events import Mismatch as M
 from models.session import Database
-from providers.ports.messages import Found, LookUp, Proof
+from providers.ports.messages import Found, LookUp, LookUpRequest, Proof
 from tests.activities.doubles import (
     ACCEPTED,
     AMBIGUOUS,
@@ -82,9 +82,9 @@ async def test_absence_needs_a_look_up_after_the_window(database: Database, owne
     """A NotFound from before the deadline proves nothing after it."""
 
     class Slow(Scripted):
-        async def look_up(self, reference: str) -> LookUp:
+        async def look_up(self, request: LookUpRequest) -> LookUp:
             await asyncio.sleep(0.3)
-            return await super().look_up(reference)
+            return await super().look_up(request)
 
     slow = timedelta(seconds=0.15)
     harness, message_id = await lost(database, owner, Slow(), deadline_in=slow)
@@ -167,7 +167,7 @@ async def test_an_answer_during_a_look_up_is_not_taken_for_found(
     """The first worker learns that nothing was processed; this one must not wait for a report."""
 
     class Meanwhile(Scripted):
-        async def look_up(self, reference: str) -> LookUp:
+        async def look_up(self, request: LookUpRequest) -> LookUp:
             async with database.transaction() as db:
                 await conclude.conclude(
                     db,
@@ -177,7 +177,7 @@ async def test_an_answer_during_a_look_up_is_not_taken_for_found(
                     state=A.NOT_PROCESSED,
                     now=datetime.now(UTC),
                 )
-            return await super().look_up(reference)
+            return await super().look_up(request)
 
     harness, message_id = await lost(database, owner, Meanwhile(), deadline_in=-SECOND)
     findings = [(await harness.reconcile(message_id)).finding for _ in range(2)]
@@ -192,9 +192,9 @@ async def test_a_report_during_a_look_up_outweighs_its_absence(
     """The look-up finds nothing yet, but a report has arrived: the message was accepted."""
 
     class Meanwhile(Scripted):
-        async def look_up(self, reference: str) -> LookUp:
+        async def look_up(self, request: LookUpRequest) -> LookUp:
             await harness.tell(message_id, status)
-            return await super().look_up(reference)
+            return await super().look_up(request)
 
     provider = Meanwhile(truths=[NOT_FOUND])
     harness, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
@@ -262,7 +262,7 @@ async def test_a_report_that_matches_no_attempt_is_ignored(
     stranger = await make_owner(database)
     delivered = ReportStatus.DELIVERED
     assert await harness.tell(message_id, delivered, tenant_id=stranger.tenant_id) is M.ATTEMPT
-    assert await harness.tell(message_id, delivered, provider="two") is M.PROVIDER
+    assert await harness.tell(message_id, delivered, provider="two") is M.ACCOUNT
     assert await harness.tell(message_id, delivered, attempt=2) is M.ATTEMPT
     assert await harness.tell(10**15, delivered, id="nobody") is M.ATTEMPT
     assert await harness.open_receipts(message_id) == 0

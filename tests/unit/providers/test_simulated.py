@@ -21,8 +21,8 @@ from providers.ports.messages import (
     Unanswered,
     VoiceRequest,
 )
-from providers.simulator.messages import Simulator, verifier
-from tests.unit.providers.simulated_report import BODY, EVENT, REPORT, SECRET, signed
+from providers.simulator.messages import Simulator
+from tests.unit.providers.simulated_report import BODY, EVENT, LOOK_UP, REPORT, read_one, signed
 
 NEVER_TOO_LATE = datetime(2100, 1, 1, tzinfo=UTC)
 SMS = SmsRequest(
@@ -88,7 +88,10 @@ def refused(word: ErrorCode, code: int, *, everywhere: bool = False) -> Refused:
             httpx.Response(302, headers={"Location": "/"}),
             Ambiguous(reason="302", provider_code="302"),
         ),
-        (httpx.Response(401), NotProcessed(reason="401", provider_code="401")),
+        (
+            httpx.Response(401),
+            NotProcessed(reason="401", provider_code="401", account_fault=True),
+        ),
         (httpx.Response(421), NotProcessed(reason="421", provider_code="421")),
         (httpx.Response(403), Ambiguous(reason="403", provider_code="403")),
     ],
@@ -158,11 +161,11 @@ def test_a_request_shows_no_number_and_no_text() -> None:
 async def test_a_look_up_finds_does_not_find_or_learns_nothing(
     response: httpx.Response, truth: LookUp
 ) -> None:
-    assert await simulator(response).look_up("hx-1-2-3") == truth
+    assert await simulator(response).look_up(LOOK_UP) == truth
 
 
-def test_a_valid_signature_is_accepted() -> None:
-    assert verifier(SECRET)(signed(BODY), BODY) == REPORT
+async def test_a_valid_signature_is_accepted() -> None:
+    assert await read_one(signed(BODY), BODY) == REPORT
 
 
 @pytest.mark.parametrize(
@@ -183,16 +186,16 @@ def test_a_valid_signature_is_accepted() -> None:
         ),
     ],
 )
-def test_a_report_is_converted_to_our_statuses(
+async def test_a_report_is_converted_to_our_statuses(
     change: dict[str, Any],
     status: ReportStatus,
     error_code: ErrorCode | None,
     provider_code: str | None,
 ) -> None:
     body = json.dumps(EVENT | change).encode()
-    read = verifier(SECRET)(signed(body), body)
-    assert read is not None
-    assert (read.status, read.error_code, read.provider_code) == (status, error_code, provider_code)
+    told = await read_one(signed(body), body)
+    assert told is not None
+    assert (told.status, told.error_code, told.provider_code) == (status, error_code, provider_code)
 
 
 UNREADABLE: list[dict[str, Any]] = [
@@ -212,25 +215,25 @@ UNREADABLE: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("wrong", [*UNREADABLE, {"messageId": "m" * 129}, {"messageId": "a\0b"}])
-def test_a_report_that_cannot_be_stored_is_unreadable(wrong: dict[str, Any]) -> None:
+async def test_a_report_that_cannot_be_stored_is_unreadable(wrong: dict[str, Any]) -> None:
     body = json.dumps(EVENT | wrong).encode()
     with pytest.raises(ValueError):
-        verifier(SECRET)(signed(body), body)
+        await read_one(signed(body), body)
 
 
 @pytest.mark.parametrize("wrong", UNREADABLE)
 async def test_a_look_up_that_finds_one_learns_nothing(wrong: dict[str, Any]) -> None:
     found = {"items": [{"id": "m1", "events": [EVENT | wrong]}]}
-    assert await simulator(httpx.Response(200, json=found)).look_up("hx-1-2-3") == Unanswered(
+    assert await simulator(httpx.Response(200, json=found)).look_up(LOOK_UP) == Unanswered(
         reason="ValueError"
     )
 
 
-def test_informational_fields_of_a_report_are_truncated() -> None:
+async def test_informational_fields_of_a_report_are_truncated() -> None:
     body = json.dumps(EVENT | {"bounceType": "b" * 99, "errorCode": "7" * 99}).encode()
-    read = verifier(SECRET)(signed(body), body)
-    assert read is not None
-    assert (len(read.phase), read.provider_code) == (32, "7" * 64)
+    told = await read_one(signed(body), body)
+    assert told is not None
+    assert (len(told.phase), told.provider_code) == (32, "7" * 64)
 
 
 async def test_an_id_that_cannot_be_stored_is_no_answer() -> None:
@@ -258,9 +261,9 @@ async def test_a_call_carries_its_language_and_voice() -> None:
     assert (document["language"], document["voice"]) == ("es-MX", "lupe")
 
 
-def test_a_status_of_no_interest_is_nothing() -> None:
+async def test_a_status_of_no_interest_is_nothing() -> None:
     body = json.dumps(EVENT | {"status": "read"}).encode()
-    assert verifier(SECRET)(signed(body), body) is None
+    assert await read_one(signed(body), body) is None
 
 
 @pytest.mark.parametrize(
@@ -273,11 +276,11 @@ def test_a_status_of_no_interest_is_nothing() -> None:
         ({"status": "busy"}, Channel.VOICE),
     ],
 )
-def test_the_channel_of_a_report_is_a_field_or_implied_by_its_status(
+async def test_the_channel_of_a_report_is_a_field_or_implied_by_its_status(
     told: dict[str, Any], channel: Channel | None
 ) -> None:
     body = json.dumps(EVENT | told).encode()
-    report = verifier(SECRET)(signed(body), body)
+    report = await read_one(signed(body), body)
     assert report is not None
     assert report.channel is channel
 
@@ -292,13 +295,13 @@ def test_the_channel_of_a_report_is_a_field_or_implied_by_its_status(
     ],
     ids=repr,
 )
-def test_a_status_that_its_channel_does_not_have_cannot_be_read(told: dict[str, Any]) -> None:
+async def test_a_status_that_its_channel_does_not_have_cannot_be_read(told: dict[str, Any]) -> None:
     body = json.dumps(EVENT | told).encode()
     with pytest.raises((ValueError, TypeError)):
-        verifier(SECRET)(signed(body), body)
+        await read_one(signed(body), body)
 
 
 async def test_a_look_up_with_another_reference_is_unanswered() -> None:
     item = {"id": "m1", "reference": "hx-1-2-4", "events": [EVENT]}
-    truth = await simulator(httpx.Response(200, json={"items": [item]})).look_up("hx-1-2-3")
+    truth = await simulator(httpx.Response(200, json={"items": [item]})).look_up(LOOK_UP)
     assert isinstance(truth, Unanswered)
