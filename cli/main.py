@@ -8,7 +8,7 @@ import typer
 
 from cli import database, processes
 from cli.command_errors import Commands
-from cli.commands import invoice, keys, numbers, payments, prices, rates, tenants, voice
+from cli.commands import bounces, invoice, keys, numbers, payments, prices, rates, tenants, voice
 
 app = typer.Typer(
     name="hexavox",
@@ -24,6 +24,7 @@ app.command("worker")(processes.worker)
 app.command("simulator")(processes.simulator)
 app.command("replay")(processes.replay)
 app.command("migrate")(database.migrate)
+app.command("bounces")(bounces.bounces)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="key")
 app.add_typer(numbers.app, name="number")

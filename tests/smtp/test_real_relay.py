@@ -215,15 +215,26 @@ async def test_the_envelope_sender_names_the_attempt_if_bounces_are_read(
         assert relay.mail()["From"] == SENDER
 
 
-async def test_a_foreign_sender_domain_is_the_accounts_fault(
+async def test_a_foreign_sender_domain_is_the_senders_fault(
     connect: Build, certificates: Certificates
 ) -> None:
     async with RealRelay(certificates.server) as relay:
         for sender in ("a@other.example", "a@sub.gym.example", "gym.example", ""):
             assert await connect(relay).send(email(sender=sender)) == NotProcessed(
-                reason="not a sender domain of the account", account_fault=True
+                reason="not a sender domain of the account", sender_fault=True
             )
         assert relay.connections == 0
+
+
+async def test_a_check_authenticates_and_sends_nothing(
+    connect: Build, certificates: Certificates
+) -> None:
+    async with RealRelay(certificates.server) as relay:
+        assert await connect(relay).check() is None
+        assert await connect(relay, password="wrong").check() == NotProcessed(
+            reason="AUTH refused", provider_code="535 5.7.8", account_fault=True
+        )
+        assert (relay.logins, relay.envelopes) == ([True, False], [])
 
 
 async def test_other_channels_are_a_programming_error(
