@@ -1,8 +1,6 @@
 """A real SMTP server takes the e-mails: TLS, AUTH, content, signature, non-ASCII addresses."""
 
-import base64
 import logging
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +14,7 @@ from providers.smtp.account import DkimKey, Security
 from providers.smtp.messages import Smtp
 from tests.smtp.certificates import Certificates
 from tests.smtp.mails import PASSWORD, REFERENCE, SECRET, SENDER, TO, email
+from tests.smtp.published_key import published
 from tests.smtp.real_relay import USER, RealRelay
 
 ACCEPTED = Accepted(provider_message_id=REFERENCE)
@@ -82,17 +81,6 @@ async def test_several_recipients_get_one_mail(connect: Build, certificates: Cer
         assert await connect(relay).send(email(*recipients)) == ACCEPTED
         assert [tuple(e.rcpt_tos) for e in relay.envelopes] == [recipients]
         assert tuple(one.addr_spec for one in relay.mail()["To"].addresses) == recipients
-
-
-def published(key: DkimKey) -> bytes:
-    """Return the DNS record of a key, as docs/vendors/smtp.md says it is made."""
-    made = subprocess.run(
-        ["openssl", "rsa", "-pubout", "-outform", "der"],
-        input=key.pem,
-        capture_output=True,
-        check=True,
-    )
-    return b"v=DKIM1; k=rsa; p=" + base64.b64encode(made.stdout)
 
 
 async def test_the_signature_verifies_and_covers_what_matters(
