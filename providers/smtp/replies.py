@@ -76,8 +76,10 @@ def sender_refused(reply: Reply) -> Answer:
     if reply.permanent and (reply.enhanced in _TOO_LARGE or reply.code == 552):
         return _refused(ErrorCode.PROVIDER_REFUSED, reply)
     unauthenticated = reply.code in _UNAUTHENTICATED
-    return replace(
-        _not_processed("MAIL", reply, account_fault=unauthenticated),
+    return NotProcessed(
+        reason="MAIL refused",
+        provider_code=reply.provider_code,
+        account_fault=unauthenticated,
         sender_fault=reply.permanent and not unauthenticated,
     )
 
