@@ -1,7 +1,7 @@
 """What a relay's replies mean, by the command they answer (RFC 5321, RFC 3463)."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from models.enums import ErrorCode
