@@ -264,12 +264,14 @@ async def test_a_claim_that_is_rolled_back_gives_the_lease_back(
     worker = stage.worker()
     await stage.half_open(worker)
     deadline = datetime.now(UTC) + 3 * SECOND
-    with pytest.raises(TransientError):
+
+    async def claim_that_has_too_little_time() -> None:
         async with database.transaction() as db:
-            assert await worker.health.take_probe(
-                db, stage.first.name, owner.tenant_id, deadline=deadline
-            )
+            await worker.health.take_probe(db, stage.first.name, owner.tenant_id, deadline=deadline)
             raise TransientError("too little time is left for the call")
+
+    with pytest.raises(TransientError):
+        await claim_that_has_too_little_time()
     assert (await stage.first.reading()).circuit.probe_until is None
     await worker.health.settle()
     handed = await worker.harness.dispatch(await worker.harness.accept())
