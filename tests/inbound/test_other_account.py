@@ -1,0 +1,32 @@
+"""STOP to the number of an account that a message was moved to."""
+
+from dataclasses import replace
+
+from tests.activities.doubles import REFUSED
+from tests.inbound.harness import CONTACT, InboundHarness
+from tests.senders.accounts import ScriptedAccount, two_accounts
+
+
+async def test_stop_to_the_number_of_the_second_account_opts_out_who_wrote_from_it(
+    inbound: InboundHarness,
+) -> None:
+    shop_b = await inbound.merchant_fixture("Shop B")
+    two = await two_accounts(inbound.database, inbound.owner, own=False)
+    moved = two.harness(ScriptedAccount("a", REFUSED), ScriptedAccount("b"))
+    message_id = await two.message(to=CONTACT)
+    await moved.dispatch(message_id)
+    assert (await moved.dispatch(message_id)).provider == "b"
+    others = replace(two, owner=shop_b)
+    stayed = others.harness(ScriptedAccount("a"), ScriptedAccount("b"))
+    assert (await stayed.dispatch(await others.message(to=CONTACT))).provider == "a"
+
+    await inbound.twilio_tells("STOP", event_id="SM-b", To=two.at_b)
+    assert {merchant: status for merchant, (status, _) in (await inbound.consents()).items()} == {
+        inbound.owner.merchant_id: "OPT_OUT"
+    }
+    await inbound.twilio_tells("STOP", event_id="SM-a", To=two.at_a)
+    assert (await inbound.consents()).keys() == {inbound.owner.merchant_id, shop_b.merchant_id}
+    assert {(answer.merchant_id, answer.sender) for answer in await inbound.answers()} == {
+        (inbound.owner.merchant_id, two.at_b),
+        (shop_b.merchant_id, two.at_a),
+    }
