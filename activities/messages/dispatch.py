@@ -34,7 +34,14 @@ from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.dispatch_decision import DispatchAction, decide
 from models.rules.system.failures import TransientError
 from models.session import Database, WriteSession
-from providers.ports.messages import Accepted, Answer, MessageProvider, NotProcessed, Refused
+from providers.ports.messages import (
+    Accepted,
+    Answer,
+    MessageProvider,
+    NotProcessed,
+    Proof,
+    Refused,
+)
 from providers.routing import Routes
 from workflows import policies
 from workflows.messages.types import DispatchResult, DispatchStep, Verdict
@@ -196,7 +203,7 @@ class Dispatching:
             await sender_queue.leave(db, found.pace, message_id=step.message_id)
             if decision.held_back:
                 await waiting.note_held_back(db, step.tenant_id, step.message_id, now)
-            return without_claim(decision, found)
+            return without_claim(decision, found, self._routes.silent)
         urgent = found.type is MessageType.OTP
         held = self._health.unavailable(step.tenant_id, step.message_id, urgent=urgent)
         choice = await choose_account(db, self._routes, found, {**held, **unavailable})
@@ -259,6 +266,7 @@ class Dispatching:
             now=now,
             deadline=claimed.deadline,
             grace=self._sweep_grace,
+            listed=provider.proof is Proof.LISTING,
         )
         probe = await self._health.take_probe(
             db, provider.account, step.tenant_id, deadline=deadline
@@ -314,8 +322,11 @@ class Dispatching:
         return verdict_of(self._routes, claimed, answer, concluded, unavailable=held)
 
     def _report_timeout(self, claimed: Claimed) -> timedelta | None:
-        """Return how long to wait inline for the report; None for several recipients."""
-        if claimed.found.details.get("to"):
+        """Return how long to wait inline for the report.
+
+        None for several recipients, and where no report will come.
+        """
+        if claimed.found.details.get("to") or not claimed.provider.reports_delivery:
             return None
         return self._inline_report_wait.timeout_for(claimed.route)
 

@@ -101,6 +101,17 @@ class Smtp:
         """Return that nothing is known: SMTP has no look-up."""
         return Unanswered(reason="SMTP has no look-up")
 
+    async def check(self) -> Answer | None:
+        """Connect and authenticate, and send nothing; return what prevents it."""
+        try:
+            async with asyncio.timeout(self.timeout.total_seconds()):
+                await self._pool.try_out()
+        except Stopped as stop:
+            return stop.answer
+        except FAILURES as error:
+            return NotProcessed(reason=type(error).__name__)
+        return None
+
     async def close(self) -> None:
         """Close the idle connections."""
         self._pool.close()
@@ -110,7 +121,7 @@ class Smtp:
         domain = _domain_of(request.sender)
         if domain is None or domain not in self._settings.domains:
             raise Stopped(
-                NotProcessed(reason="not a sender domain of the account", account_fault=True)
+                NotProcessed(reason="not a sender domain of the account", sender_fault=True)
             )
         bounces_to = None
         if self._bounces is not None:

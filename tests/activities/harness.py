@@ -62,6 +62,7 @@ class Harness:
         slots: int = 20,
         report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
+        public_url: str = "http://us/",
         routes: Routes | None = None,
         health: AccountHealth | None = None,
     ) -> None:
@@ -72,7 +73,7 @@ class Harness:
         self.dispatching = Dispatching(
             database,
             routes,
-            public_url="http://us/",
+            public_url=public_url,
             slots=slots,
             inline_report_wait=InlineReportWait(database, report_timeout),
             health=health,
@@ -109,7 +110,9 @@ class Harness:
         settled: SettleResult = await _run(self._ledger.settle, step)
         return settled.status, settled.completed
 
-    async def crash(self, message_id: int, *, deadline_in: timedelta, provider: str) -> None:
+    async def crash(
+        self, message_id: int, *, deadline_in: timedelta, provider: str, listed: bool = False
+    ) -> None:
         """Commit a claim and crash before the call has an outcome."""
         now = datetime.now(UTC)
         ids = {"tenant_id": self.owner.tenant_id, "message_id": message_id}
@@ -124,6 +127,7 @@ class Harness:
                 now=now,
                 deadline=now + deadline_in,
                 grace=timedelta(minutes=1),
+                listed=listed,
             )
 
     async def tell(

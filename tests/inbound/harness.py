@@ -197,6 +197,10 @@ class InboundHarness:
             "FromZip": "",
             **fields,
         }
+        return await self.twilio_posts(form)
+
+    async def twilio_posts(self, form: dict[str, str]) -> httpx.Response:
+        """Post a form as Twilio does for a text."""
         signed = signature(SECRET, TWILIO_URL, {name: [word] for name, word in form.items()})
         headers = {SIGNATURE_HEADER: signed}
         return await self.client.post("/webhooks/twilio/inbound", data=form, headers=headers)

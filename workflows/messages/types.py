@@ -61,7 +61,7 @@ class DispatchResult:
 
     `provider` is the name of the account. `until` is set with LATER and QUEUED_FOR_SENDER,
     `error_code` with REFUSED and BLOCKED.
-    `reported` means that a report is already stored, so its signal need not be awaited.
+    `reported` means that no signal need be awaited: a report is already stored, or none will come.
     """
 
     verdict: Verdict
@@ -91,7 +91,7 @@ class ReconcileStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileResult:
-    """Result of reconciling; `reported` means that a final report is stored too."""
+    """Result of reconciling; `reported` means that a final report is stored too, or none comes."""
 
     finding: Finding
     reported: bool = False
