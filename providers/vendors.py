@@ -10,8 +10,8 @@ import httpx
 from models.enums import DeliveryMode
 from providers.inbound_verifiers import InboundSettings, inbound_verifiers
 from providers.ports.messages import RecordingProvider, VerifyInbound, VerifyReports
-from providers.ports.payments import Gateways, PaymentReport
-from providers.ports.registration import RegistryEvent
+from providers.ports.payments import Gateways, VerifyPayments
+from providers.ports.registration import VerifyRegistrations
 from providers.ports.sip import VoiceDirectory
 from providers.provider_preferences import ORDER
 from providers.registries import Registries, by_mode
@@ -55,8 +55,8 @@ class Verifiers:
 
     reports: Mapping[str, VerifyReports]
     inbound_texts: Mapping[str, VerifyInbound]
-    payments: Mapping[str, Callable[[Mapping[str, str], bytes], PaymentReport]]
-    registrations: Mapping[str, Callable[[Mapping[str, str], bytes], RegistryEvent | None]]
+    payments: Mapping[str, VerifyPayments]
+    registrations: Mapping[str, VerifyRegistrations]
 
 
 def open_vendors(settings: VendorSettings, http: httpx.AsyncClient) -> Vendors:
