@@ -72,7 +72,13 @@ def sender_refused(reply: Reply) -> Answer:
     """Return the answer for a refused MAIL: the sender is not allowed, or the e-mail too large."""
     if reply.permanent and (reply.enhanced in _TOO_LARGE or reply.code == 552):
         return _refused(ErrorCode.PROVIDER_REFUSED, reply)
-    return _not_processed("MAIL", reply, account_fault=reply.permanent)
+    unauthenticated = reply.code in _UNAUTHENTICATED
+    return NotProcessed(
+        reason="MAIL refused",
+        provider_code=reply.provider_code,
+        account_fault=unauthenticated,
+        sender_fault=reply.permanent and not unauthenticated,
+    )
 
 
 def recipient_refused(reply: Reply) -> Answer:
