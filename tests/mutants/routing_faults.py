@@ -52,7 +52,7 @@ FAULTS: Final = (
         "Routes.in_turn",
         " and bound <= {provider.account}",
         "",
-        _DISPATCH,
+        ("tests/unit/providers/test_routing.py",),
     ),
     Fault(
         "an account that refused is asked again",

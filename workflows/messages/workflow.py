@@ -1,6 +1,7 @@
 """The workflow of one accepted message."""
 
 import contextlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -123,7 +124,9 @@ class SendMessage:
         result = await workflow.execute_local_activity(steps.dispatch, step, **policies.DISPATCH)
         if result.verdict is Verdict.BUSY and result.provider is not None:
             result = await workflow.execute_activity(
-                steps.dispatch_queued, step, **policies.dispatch_queued(result.provider)
+                steps.dispatch_queued,
+                replace(step, budget=result.budget),
+                **policies.dispatch_queued(result.provider, result.budget),
             )
         self._reported = self._reported or result.reported
         return result
