@@ -188,9 +188,7 @@ async def world(
         waits = {**SHORT_WAITS, **PLANTED, "HEXAVOX_PROVIDERS_FILE": str(path)}
         with Stack(url, own_temporal.address, tmp_path, waits=waits) as stack:
             temporal = await Client.connect(own_temporal.address, data_converter=data_converter)
-            yield World(
-                stack, relay, tmp_path, database, http, temporal, own_temporal.log
-            )
+            yield World(stack, relay, tmp_path, database, http, temporal, own_temporal.log)
     await database.close()
 
 
