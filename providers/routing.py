@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from models.enums import AttemptState, Channel, DeliveryMode
 from models.rules.accounts.account_scope import AccountScope
 from models.rules.accounts.routing_table import RouteKey, RoutingTable
+from providers.call_needs import CallNeeds, is_able
 from providers.ports.messages import MessageProvider, Proof
 
 
@@ -66,13 +67,17 @@ class Routes:
         named = [self._providers[name] for name in self._order.get(mode, ())]
         return [provider for provider in named if channel in provider.channels]
 
-    def routed(self, mode: DeliveryMode, key: RouteKey) -> Sequence[MessageProvider]:
+    def routed(
+        self, mode: DeliveryMode, key: RouteKey, needs: CallNeeds | None = None
+    ) -> Sequence[MessageProvider]:
         """Return the accounts that a message may be sent with, in order of preference.
 
-        They have its channel and serve its tenant. Only LIVE messages use the table.
+        They have its channel, can place the call that it needs and serve its tenant. Only LIVE
+        messages use the table and have needs: the simulator places every call.
         """
         able: Sequence[MessageProvider] = self.able(mode, key.channel)
         if mode is DeliveryMode.LIVE:
+            able = [p for p in able if needs is None or is_able(p.capabilities, needs)]
             row = self._table.accounts(key)
             if row is not None:
                 by_name = {provider.account: provider for provider in able}

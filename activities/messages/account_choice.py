@@ -12,6 +12,7 @@ from models.queries.senders.candidates import AccountSenders
 from models.rules.accounts.routing_table import RouteKey
 from models.rules.billing.pricing import country_of
 from models.session import WriteSession
+from providers.call_needs import needs_of
 from providers.ports.messages import MessageProvider
 from providers.routing import PastAttempt, Routes
 from workflows.messages.types import DispatchResult, Verdict
@@ -102,7 +103,7 @@ def routed_accounts(routes: Routes, found: Dispatchable) -> Sequence[MessageProv
         country=country_of(found.channel, found.to),
         type=found.type,
     )
-    return routes.routed(found.delivery_mode, key)
+    return routes.routed(found.delivery_mode, key, needs_of(found.channel, found.details))
 
 
 async def _sender_of(
