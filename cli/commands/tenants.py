@@ -21,6 +21,7 @@ from cli.commands.spending_options import (
     spending_guard,
 )
 from models.enums import DeliveryMode
+from models.queries.alerts.spending_alerts import spending_limit_changed
 from models.queries.tenants import tenants
 from models.queries.tenants.tenants import SpendingGuard
 from models.rules.billing.price_file import EVERY_TENANT
@@ -118,6 +119,8 @@ def change(
             resend_after_window=resend_after_window,
         )
         await tenants.change_spending_guard(db, tenant_id, guard)
+        if guard.set_limit:
+            await spending_limit_changed(db, tenant_id=tenant_id, now=datetime.now(UTC))
 
     in_transaction(action)
     if custom_prices is not None:

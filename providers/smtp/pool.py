@@ -109,3 +109,5 @@ class Lease:
         self.session = session
         self.reusable = False
         """Whether the relay is known to await the next MAIL."""
+        self.begun = False
+        """Whether it awaits it after RSET: an envelope was begun, and refused."""

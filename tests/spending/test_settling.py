@@ -217,3 +217,16 @@ async def test_the_operator_reads_what_every_account_spends(database: Database) 
     assert found[idle] == (ZERO, ZERO, Decimal(5))
     assert found[other.providers[0].account] == (PRICE, ZERO, None)
     assert [s.account for s in read] == sorted(found)
+
+
+async def test_a_message_that_ends_as_sent_is_booked_at_the_cards_price(
+    database: Database,
+) -> None:
+    provider = Scripted(name=named())
+    provider.reports_delivery = False
+    live = await Guarded(database, await make_live(database), provider).with_cards()
+    message_id = await live.accept(units=2)
+    await live.dispatch(message_id)
+    assert (await live.settle(message_id, Ending.REPORTED))[0] is MessageStatus.SENT
+    assert await live.spent() == Sums(ZERO, 2 * PRICE)
+    await live.check_sums()
