@@ -50,6 +50,12 @@ TERMINAL: Final = frozenset(
 )
 """The status is final; only UNKNOWN may be corrected, once."""
 
+CORRECTABLE: Final = frozenset({MessageStatus.UNKNOWN, MessageStatus.SENT})
+"""A message that ended like this may be corrected once by a late report.
+
+SENT is the end where a provider reports nothing.
+"""
+
 OPEN: Final = frozenset(MessageStatus) - TERMINAL
 """The message is not terminal."""
 

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from models.configuration.database_setting import DatabaseUrl
 from models.configuration.environment_settings import BadSettings, EnvironmentSettings
 from models.configuration.request_limit_settings import RequestLimitSettings
 from models.configuration.setting_types import (
     CallDuration,
-    DatabaseUrl,
     Domain,
     Duration,
     File,

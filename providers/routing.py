@@ -52,6 +52,11 @@ class Routes:
         """Names of providers whose reported price replaces the rate card's."""
         return frozenset(p.name for p in self._providers.values() if p.reports_price)
 
+    @property
+    def silent(self) -> frozenset[str]:
+        """Names of accounts that never report what became of a message."""
+        return frozenset(p.account for p in self._providers.values() if not p.reports_delivery)
+
     def find(self, account: str) -> MessageProvider | None:
         """Return the adapter of an account; None if this worker has none."""
         return self._providers.get(account)

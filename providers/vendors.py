@@ -21,6 +21,7 @@ from providers.registries import Registries
 from providers.routing import Routes
 from providers.simulator import payments
 from providers.simulator import setup as simulator
+from providers.smtp import setup as smtp
 from providers.twilio import setup as twilio
 
 AdapterT = TypeVar("AdapterT")
@@ -116,7 +117,7 @@ def open_account(
     """
     if isinstance(configured.entry, TwilioAccount):
         return twilio.open_account(configured.entry, configured, settings, http, clock)
-    raise ValueError("there is no adapter of this vendor")
+    return smtp.open_account(configured.entry, configured)
 
 
 def check_accounts(configuration: Configuration, settings: VendorSettings) -> None:

@@ -274,7 +274,8 @@ async def claim_once(
     if status in STARTS:
         await dispatch.claim(
             db,
-            **ids,
+            tenant_id=tenant_id,
+            message_id=message_id,
             number=1,
             provider=provider,
             account=provider,

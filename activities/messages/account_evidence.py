@@ -87,6 +87,8 @@ class Evidence:
         """Count a call; `clock` is the process's, in seconds."""
         account = call.provider.account
         place = account, group_of(call.tenant_id), int(clock // BUCKET.total_seconds())
+        if place not in self.tallies:
+            self.drop_old(clock)
         tally, latency = self.tallies.get(place, (Tally(), 0))
         one = Tally(attempts=1, failures=int(call.failed), slow=int(call.slow))
         self.tallies[place] = tally + one, latency + round(call.took / timedelta(milliseconds=1))
@@ -127,6 +129,11 @@ class Evidence:
         self.errors |= newer.errors
         self.faults |= newer.faults
         self.probes |= newer.probes
+
+    def add_older_ends(self, older: "Evidence") -> None:
+        """Add faults and probes that were recorded before this and changed no circuit yet."""
+        self.faults |= older.faults
+        self.probes = older.probes | self.probes
 
 
 def _age(place: _Place, clock: float) -> timedelta:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Final
@@ -110,6 +111,9 @@ class AccountHealth:
             return None
         now = datetime.now(UTC)
         taken = await circuits.take_probe(db, account, lease=deadline - now)
+        # Until the next settlement, other claims here need not ask the row.
+        lost = replace(known.circuit, probe_until=self._now() + _LOST_RACE)
+        self._circuits[account] = taken or replace(known, circuit=lost)
         if taken is None:
             raise AccountUnavailable(account, now + _LOST_RACE)
         return Probe(known=taken)
@@ -184,7 +188,11 @@ class AccountHealth:
         if shared.now is not None:
             self._offset = shared.now - timedelta(seconds=self._clock())
         self._circuits = shared.circuits
-        await self._change_circuits(stored, shared)
+        try:
+            await self._change_circuits(stored, shared)
+        except BaseException:
+            self._pending.add_older_ends(stored)
+            raise
         self._show()
 
     async def _change_circuits(self, stored: Evidence, shared: health.SharedHealth) -> None:
@@ -228,7 +236,7 @@ class AccountHealth:
 
     def _show(self) -> None:
         now = self._now()
-        for account in {*self._accounts(), *self._circuits} - self._exempt:
+        for account in set(self._accounts()) - self._exempt:
             state = state_of(self._circuits.get(account, KnownCircuit()).circuit, now)
             for one in CircuitState:
                 PROVIDER_CIRCUIT.labels(account, one).set(one is state)

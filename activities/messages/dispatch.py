@@ -1,6 +1,5 @@
 """Dispatches a message to a provider: claim, call, conclude."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from activities.messages.claimed import MARGIN, Claimed, Queued, reference_of, r
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
+from activities.messages.sender_slots import ensure_granting, reserve_slot, wait_for_slot
 from activities.messages.spending_guard import SpendingLimited
 from activities.messages.text_parts import NeedsTextPart, TextParts, quick_text
 from activities.messages.verdicts import verdict_of
@@ -32,17 +32,19 @@ from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import Slot
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.dispatch_decision import DispatchAction, decide
-from models.rules.senders import pacing
-from models.rules.senders.pacing import SlotAction
 from models.rules.system.failures import TransientError
 from models.session import Database, WriteSession
-from providers.ports.messages import Accepted, Answer, MessageProvider, NotProcessed, Refused
+from providers.ports.messages import (
+    Accepted,
+    Answer,
+    MessageProvider,
+    NotProcessed,
+    Proof,
+    Refused,
+)
 from providers.routing import Routes
 from workflows import policies
 from workflows.messages.types import DispatchResult, DispatchStep, Verdict
-from workflows.names import priority_of
-from workflows.senders.start import start_sender_queue
-from workflows.senders.types import SenderQueueStep
 
 _SLOT_MISSED = NotProcessed(reason="its slot was missed")
 """The worker was stopped for so long that the sender's next slot is far ahead."""
@@ -86,7 +88,9 @@ class Dispatching:
         return await self._dispatch_with_text_part(step, fast=False)
 
     async def _dispatch_with_text_part(self, step: DispatchStep, *, fast: bool) -> DispatchResult:
-        budget = policies.DISPATCH_BUDGET if fast else policies.DISPATCH_QUEUED_BUDGET
+        budget = policies.DISPATCH_BUDGET
+        if not fast:
+            budget = step.budget or policies.DISPATCH_QUEUED_BUDGET
         ends = time.monotonic() + budget.total_seconds()
         result = await self._claim_and_call(step, ends, fast=fast, text=None)
         if isinstance(result, DispatchResult):
@@ -114,10 +118,10 @@ class Dispatching:
             if isinstance(claimed, DispatchResult | NeedsTextPart):
                 return claimed
             if isinstance(claimed, Queued):
-                return await self._ensure_granting(claimed)
+                return await ensure_granting(claimed)
             if claimed.slot is not None:
                 call_permit.close()  # while waiting, it must not occupy a call of the fast path
-                if not await self._wait_for_slot(claimed, claimed.slot):
+                if not await wait_for_slot(self._database, claimed, claimed.slot):
                     return await self._conclude(step, claimed, _SLOT_MISSED, await_report=False)
                 if fast:  # the sender's slot is due now, even if the fast path is full
                     self._slots.take(claimed.provider.account, call_permit)
@@ -201,7 +205,7 @@ class Dispatching:
             await sender_queue.leave(db, found.pace, message_id=step.message_id)
             if decision.held_back:
                 await waiting.note_held_back(db, step.tenant_id, step.message_id, now)
-            return without_claim(decision, found)
+            return without_claim(decision, found, self._routes.silent)
         urgent = found.type is MessageType.OTP
         held = self._health.unavailable(step.tenant_id, step.message_id, urgent=urgent)
         choice = await choose_account(db, self._routes, found, {**held, **unavailable})
@@ -217,9 +221,13 @@ class Dispatching:
                 urgent=urgent,
                 html=found.body,
             )
-        if call_permit is not None and not self._slots.take(provider.account, call_permit):
-            return DispatchResult(verdict=Verdict.BUSY, provider=provider.account)
-        slot = await self._reserve_slot(db, step, found)
+        budget = policies.slow_budget(provider.timeout)
+        # In a queue another provider may be next than the one that the queue belongs to.
+        slow = budget is not None and (step.budget is None or step.budget < budget)
+        full = call_permit is not None and not self._slots.take(provider.account, call_permit)
+        if slow or full:
+            return DispatchResult(verdict=Verdict.BUSY, provider=provider.account, budget=budget)
+        slot = await reserve_slot(db, step, found)
         if isinstance(slot, Queued | DispatchResult):
             return slot
         return await self._commit_claim(db, step, found, provider, slot, text, now)
@@ -264,66 +272,13 @@ class Dispatching:
             now=now,
             deadline=claimed.deadline,
             grace=self._sweep_grace,
+            listed=provider.proof is Proof.LISTING,
         )
         probe = await self._health.take_probe(
             db, provider.account, step.tenant_id, deadline=deadline
         )
         await spending_guard.reserve(db, step, claimed, now)
         return replace(claimed, probe=probe)
-
-    async def _reserve_slot(
-        self, db: WriteSession, step: DispatchStep, found: Dispatchable
-    ) -> Slot | Queued | DispatchResult | None:
-        """Return the reserved slot of the sender, or why the message is not sent yet."""
-        if found.pace is None:
-            return None
-        reservation = await sender_queue.reserve_slot(
-            db,
-            found.pace,
-            message_id=step.message_id,
-            merchant_id=found.merchant_id,
-            type=found.type,
-            priority=priority_of(found.type),
-        )
-        if reservation.slot is None:
-            expires_at = found.candidate.expires_at
-            until = pacing.recheck_at(reservation.queued_at, reservation.now, expires_at)
-            return Queued(
-                result=DispatchResult(verdict=Verdict.QUEUED_FOR_SENDER, until=until),
-                queue=found.pace.queue,
-                first=reservation.first,
-            )
-        if reservation.action is SlotAction.RETURN:
-            until = datetime.now(UTC) + reservation.slot.wait - pacing.RETURN_LEAD
-            return DispatchResult(verdict=Verdict.LATER, until=until)
-        return reservation.slot
-
-    async def _ensure_granting(self, entry: Queued) -> DispatchResult:
-        """Start the queue's workflow unless it is running. On failure the activity is retried."""
-        queue = entry.queue
-        await start_sender_queue(
-            activity.client(),
-            SenderQueueStep(
-                tenant_id=queue.tenant_id,
-                sender_id=queue.sender_id,
-                sender_public_id=queue.sender_public_id,
-                channel=queue.channel,
-            ),
-            message_queued=entry.first,
-        )
-        return entry.result
-
-    async def _wait_for_slot(self, claimed: Claimed, slot: Slot) -> bool:
-        """Wait for the slot, replacing a missed one; False if the next one is too far ahead."""
-        assert claimed.found.pace is not None
-        while True:
-            await asyncio.sleep(slot.wait.total_seconds())
-            if time.monotonic() <= slot.closes:
-                return True
-            async with self._database.transaction() as db:
-                slot = await sender_queue.reserve_next_slot(db, claimed.found.pace)
-            if slot.wait > min(pacing.LATE_INLINE_WAIT, claimed.deadline - datetime.now(UTC)):
-                return False
 
     async def _conclude(
         self, step: DispatchStep, claimed: Claimed, answer: Answer, *, await_report: bool
@@ -373,8 +328,11 @@ class Dispatching:
         return verdict_of(self._routes, claimed, answer, concluded, unavailable=held)
 
     def _report_timeout(self, claimed: Claimed) -> timedelta | None:
-        """Return how long to wait inline for the report; None for several recipients."""
-        if claimed.found.details.get("to"):
+        """Return how long to wait inline for the report.
+
+        None for several recipients, and where no report will come.
+        """
+        if claimed.found.details.get("to") or not claimed.provider.reports_delivery:
             return None
         return self._inline_report_wait.timeout_for(claimed.route)
 

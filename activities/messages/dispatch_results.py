@@ -1,6 +1,7 @@
 """Maps decisions and provider answers to attempt states, log lines and workflow results."""
 
 import logging
+from collections.abc import Collection
 from typing import assert_never
 
 from models.enums import AttemptState
@@ -50,13 +51,21 @@ def log_answer(answer: Answer, *, account: str, attempt: int) -> None:
             assert_never(answer)
 
 
-def without_claim(decision: Decision, found: Dispatchable) -> DispatchResult:
-    """Return the workflow's result when no attempt is made."""
+def without_claim(
+    decision: Decision, found: Dispatchable, silent: Collection[str]
+) -> DispatchResult:
+    """Return the workflow's result when no attempt is made.
+
+    No report of the `silent` accounts is awaited.
+    """
     match decision.action:
         case DispatchAction.OVER:
             return DispatchResult(verdict=Verdict.OVER)
         case DispatchAction.REPORT:
-            return DispatchResult(verdict=Verdict.ACCEPTED, reported=found.reported)
+            unreported = any(
+                a.state is AttemptState.ACCEPTED and a.account in silent for a in found.attempts
+            )
+            return DispatchResult(verdict=Verdict.ACCEPTED, reported=found.reported or unreported)
         case DispatchAction.RECONCILE:
             return DispatchResult(verdict=Verdict.AMBIGUOUS)
         case DispatchAction.WAIT:

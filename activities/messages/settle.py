@@ -1,6 +1,7 @@
 """Ends messages: one transaction writes the status, posts the units and closes the reports."""
 
 import logging
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from temporalio import activity
@@ -13,6 +14,7 @@ from models.rules.messages.settlement import (
     End,
     end_by_report,
     end_refused,
+    end_sent,
     end_unknown,
     may_be_taken,
 )
@@ -57,7 +59,7 @@ class Settlement:
                 db, message, now, price_reporters=self._routes.price_reporters
             )
             return SettleResult(status=status, completed=True)
-        end = _end(message, step)
+        end = _end(message, step, self._routes.silent)
         if end is None:
             await late_reports.close_receipts(db, message, now)
             return SettleResult(status=message.facts.status, completed=False)
@@ -72,8 +74,11 @@ class Settlement:
         return SettleResult(status=end.status, completed=True, moved=moved)
 
 
-def _end(message: LockedMessage, step: SettleStep) -> End | None:
-    """Return the end by the facts; a stored report takes precedence over the workflow's result."""
+def _end(message: LockedMessage, step: SettleStep, silent: Collection[str]) -> End | None:
+    """Return the end by the facts; a stored report takes precedence over the workflow's result.
+
+    `silent` are the accounts that report nothing.
+    """
     reported = end_by_report(message.facts)
     if reported is not None:
         return reported
@@ -84,6 +89,6 @@ def _end(message: LockedMessage, step: SettleStep) -> End | None:
         case Ending.REFUSED | Ending.BLOCKED:
             return end_refused(message.facts, step.error_code or ErrorCode.PROVIDER_REFUSED)
         case Ending.GIVEN_UP:
-            return end_unknown(message.facts)
+            return end_sent(message.facts, silent) or end_unknown(message.facts)
         case Ending.REPORTED | Ending.OVER:
-            return None
+            return end_sent(message.facts, silent)

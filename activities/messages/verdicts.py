@@ -34,7 +34,8 @@ def verdict_of(
                 verdict=Verdict.ACCEPTED,
                 provider=account,
                 attempt=number,
-                reported=concluded.reported,
+                # Of an account that reports nothing no report is awaited.
+                reported=concluded.reported or not claimed.provider.reports_delivery,
             )
         case AttemptState.REFUSED if isinstance(answer, Refused):
             return _after_refusal(routes, claimed, answer)

@@ -9,7 +9,6 @@ from temporalio import activity
 from activities.system.each import act_on_each
 from models.enums import Channel
 from models.queries.alerts import threshold_alerts, watcher
-from models.queries.alerts.spending_alerts import resolve_spending
 from models.queries.alerts.threshold_alerts import Account
 from models.queries.alerts.watcher import Place
 from models.session import Database, WriteSession
@@ -50,7 +49,6 @@ class Watching:
         after = (step.after_tenant, step.after_merchant)
         async with self._database.transaction() as db:
             await watcher.resolve_old(db, now=now, most=_MOST)
-            await resolve_spending(db, now=now, most=_MOST)
         async with self._database.read() as db:
             merchants = await watcher.find_following(db, after, self._merchants)
             accounts = {*await watcher.find_recovering(db), *_accounts(merchants)}

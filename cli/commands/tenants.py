@@ -21,6 +21,7 @@ from cli.commands.spending_options import (
     spending_guard,
 )
 from models.enums import DeliveryMode
+from models.queries.alerts.spending_alerts import spending_limit_changed
 from models.queries.tenants import tenants
 from models.queries.tenants.tenants import SpendingGuard
 from models.rules.billing.price_file import EVERY_TENANT
@@ -76,6 +77,14 @@ def change(
             help="Whether its own keys may order credits at any price; its merchants' never may.",
         ),
     ] = None,
+    resend_after_window: Annotated[
+        bool | None,
+        typer.Option(
+            "--resend-after-window/--no-resend-after-window",
+            help="Whether a message whose answer was lost is sent again when the list of a"
+            " provider without look-ups by reference does not show it; it might arrive twice.",
+        ),
+    ] = None,
     otps_per_10_minutes: Annotated[int | None, _limit("OTPs to one contact in 10 minutes.")] = None,
     otps_per_day: Annotated[int | None, _limit("OTPs to one contact in a day.")] = None,
     new_recipients_per_hour: Annotated[
@@ -97,18 +106,29 @@ def change(
     )
     guard = spending_guard(usd_per_day, no_usd_per_day, allow_country, countries)
     unchanged = limits == DestinationLimits() and guard == SpendingGuard()
-    if custom_prices is None and unchanged:
+    if custom_prices is resend_after_window is None and unchanged:
         raise typer.BadParameter("Say what is to be changed: --custom-prices, for example.")
 
     async def action(db: WriteSession) -> None:
         tenant_id = await get_tenant(db, name)
-        await tenants.change_settings(db, tenant_id, custom_prices=custom_prices, limits=limits)
+        await tenants.change_settings(
+            db,
+            tenant_id,
+            custom_prices=custom_prices,
+            limits=limits,
+            resend_after_window=resend_after_window,
+        )
         await tenants.change_spending_guard(db, tenant_id, guard)
+        if guard.set_limit:
+            await spending_limit_changed(db, tenant_id=tenant_id, now=datetime.now(UTC))
 
     in_transaction(action)
     if custom_prices is not None:
         told = "may order credits at any price" if custom_prices else "is held to the price list"
         Console().print(f"Tenant [bold]{name}[/] {told}.")
+    if resend_after_window is not None:
+        told = "sends again" if resend_after_window else "never sends again"
+        Console().print(f"Tenant [bold]{name}[/] {told} what a provider's list does not show.")
     for setting, most in asdict(limits).items():
         if most is not None:
             Console().print(f"Tenant [bold]{name}[/]: {setting} {most or 'without limit'}.")
@@ -126,6 +146,7 @@ def list_tenants() -> None:
 
     for tenant in in_transaction(tenants.list_tenants):
         prices = "\tcustom prices" if tenant.custom_prices else ""
+        resends = "\tresends after window" if tenant.resend_after_window else ""
         limits = "".join(
             f"\t{setting} {most or 'without limit'}"
             for setting in ("otps_per_10_minutes", "otps_per_day", "new_recipients_per_hour")
@@ -135,4 +156,4 @@ def list_tenants() -> None:
             limits += f"\t{tenant.daily_spending_limit} USD a day"
         if tenant.allowed_countries is not None:
             limits += f"\tto {','.join(tenant.allowed_countries)}"
-        typer.echo(f"{tenant.id}\t{tenant.name}\t{tenant.delivery_mode}{prices}{limits}")
+        typer.echo(f"{tenant.id}\t{tenant.name}\t{tenant.delivery_mode}{prices}{resends}{limits}")

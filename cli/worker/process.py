@@ -23,7 +23,7 @@ from models.database.limits import HOUSEKEEPING, WORKER
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
-from providers.vendors import open_providers
+from providers.vendors import check_accounts, open_providers
 from workflows.client import connect, register_search_attributes
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,11 @@ _HOUSEKEEPING_POOL = 4
 
 
 async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT.
+
+    Raises BadSettings for mistakes in the providers file.
+    """
+    check_accounts(_configuration(settings), settings)
     url, size = settings.async_database_url, settings.database_pool
     keys = settings.contact_keys()
     database = Database(url, pool_size=size, limits=WORKER, contact_keys=keys)

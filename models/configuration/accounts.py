@@ -48,13 +48,25 @@ def read_configuration(path: Path | None, environ: Mapping[str, str]) -> Configu
         return Configuration()
     file = read_providers_file(path)
     missing: list[str] = []
-    accounts = tuple(
-        ConfiguredAccount(entry=entry, secrets=dict(_secrets(entry, environ, missing)))
-        for entry in file.accounts
-    )
+    accounts = tuple(_configured(entry, environ, missing) for entry in file.accounts)
     if missing:
         raise BadSettings("\n".join(missing))
     return Configuration(accounts=accounts, routes=file.routes, tenants=file.tenants)
+
+
+def configure(entry: Account, environ: Mapping[str, str]) -> ConfiguredAccount:
+    """Read the secrets of one account; raises BadSettings if any is missing."""
+    missing: list[str] = []
+    configured = _configured(entry, environ, missing)
+    if missing:
+        raise BadSettings("\n".join(missing))
+    return configured
+
+
+def _configured(
+    entry: Account, environ: Mapping[str, str], missing: list[str]
+) -> ConfiguredAccount:
+    return ConfiguredAccount(entry=entry, secrets=dict(_secrets(entry, environ, missing)))
 
 
 def _secrets(

@@ -224,6 +224,7 @@ class ProvidersFile(Entry):
         for position, route in enumerate(self.routes, start=1):
             if set(route.accounts) - set(names):
                 raise FileMistake(f"route {position}: it names an account that there is not")
+            self._check_route(position, route)
         try:
             RoutingTable(self.routes)
         except ValueError as error:
@@ -237,6 +238,18 @@ class ProvidersFile(Entry):
             [tenant for each in registering for tenant in set(each.tenants or ("(all)",))],
         )
         return self
+
+    def _check_route(self, position: int, route: Route) -> None:
+        """Refuse a row that could never be used as it is written."""
+        if route.channel is Channel.EMAIL and route.country is not None:
+            raise FileMistake(f"route {position}: the country of an e-mail is not known")
+        _refuse_repeated(f"route {position}: account", list(route.accounts))
+        for account in self.accounts:
+            named = account.name in route.accounts
+            if named and route.tenant is not None and not account.scope.serves(route.tenant):
+                raise FileMistake(
+                    f"route {position}: account {account.name} does not serve its tenant"
+                )
 
     @property
     def tenants(self) -> frozenset[str]:

@@ -239,6 +239,13 @@ class Attempt(Table, table=True):
         ),
         # Over all tenants: the watcher reads recent attempts.
         Index("ix_attempt_requested", "requested_at"),
+        # Over all tenants: they may share an account, whose list does not tell them apart.
+        Index(
+            "ix_attempt_equal",
+            "equal_key",
+            "requested_at",
+            postgresql_where=text("equal_key IS NOT NULL"),
+        ),
     )
 
     tenant_id: int = tenant_key()
@@ -268,6 +275,12 @@ class Attempt(Table, table=True):
     error_code: ErrorCode | None = Field(default=None, sa_type=String(32), nullable=True)
     everywhere: bool = Field(default=False, description="Any provider would refuse it as well.")
     provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
+    equal_key: int | None = Field(
+        default=None,
+        sa_type=BigInteger,
+        nullable=True,
+        description="Hash of account, sender, recipient and text where a provider can only list.",
+    )
 
 
 class Receipt(Table, table=True):

@@ -61,6 +61,11 @@ class Tenant(Table, table=True):
         sa_column_kwargs={"server_default": text("false")},
         description="Its own keys, not those of its merchants, may order credits at any price.",
     )
+    resend_after_window: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": text("false")},
+        description="A message that a provider's list lacks after the window is sent again.",
+    )
     otps_per_10_minutes: int | None = Field(
         default=None,
         nullable=True,

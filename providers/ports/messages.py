@@ -195,10 +195,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """All messages of the provider's list that the request may have become; none may be one.
+    """All messages of the provider's list that the request may have become, oldest first.
 
-    Equal messages cannot be told apart in a list. The caller decides which candidate belongs to
-    which attempt.
+    None may be one. Equal messages cannot be told apart in a list. The caller decides which
+    candidate belongs to which attempt.
     """
 
     candidates: tuple[Found, ...] = ()
@@ -297,7 +297,10 @@ class MessageProvider(Protocol):
 
     @property
     def timeout(self) -> timedelta:
-        """Timeout of one call."""
+        """Timeout of one call to send, 60 s at most; a look-up takes 10 s at most.
+
+        Calls that may take over 10 s are made from the account's own queue only.
+        """
         ...
 
     @property

@@ -69,7 +69,10 @@ def session_refused(phase: str, reply: Reply) -> NotProcessed:
 
 
 def sender_refused(reply: Reply) -> Answer:
-    """Return the answer for a refused MAIL: the sender is not allowed, or the e-mail too large."""
+    """Return the answer for a refused MAIL: the sender is not allowed, or the e-mail too large.
+
+    Without authentication no sender is allowed: the account is at fault.
+    """
     if reply.permanent and (reply.enhanced in _TOO_LARGE or reply.code == 552):
         return _refused(ErrorCode.PROVIDER_REFUSED, reply)
     unauthenticated = reply.code in _UNAUTHENTICATED

@@ -44,6 +44,9 @@ ABSENCE_WINDOW: Final = timedelta(minutes=5)
 CLOCK_SKEW: Final = timedelta(seconds=30)
 """Largest difference between our clock and Twilio's; Twilio's times are in whole seconds."""
 
+_LONGEST_LOOK_UP: Final = timedelta(seconds=10)
+"""Longest duration of a look-up with all its pages; the step that makes it has 15 s."""
+
 _PAGE_SIZE: Final = 500
 _MOST_PAGES: Final = 10
 """Most pages of one look-up. One recipient rarely gets that many messages from one sender."""
@@ -103,7 +106,7 @@ class TwilioSms:
     async def look_up(self, request: LookUpRequest) -> LookUp:
         """Return the message if its id is known, else all that the request may have become."""
         try:
-            async with asyncio.timeout(self.timeout.total_seconds()):
+            async with asyncio.timeout(min(self.timeout, _LONGEST_LOOK_UP).total_seconds()):
                 if request.provider_message_id is not None:
                     return await self._by_id(request, request.provider_message_id)
                 return Listed(candidates=await self._listed(request))
@@ -122,9 +125,9 @@ class TwilioSms:
         return _found(message, request)
 
     async def _listed(self, request: LookUpRequest) -> tuple[Found, ...]:
-        """Return the candidates of the list, which is not complete before the window is passed."""
+        """Return the candidates of the list, oldest first; raises TwilioError if it is too long."""
         since, until = request.requested_at - CLOCK_SKEW, request.deadline + CLOCK_SKEW
-        found: list[Found] = []
+        found: list[tuple[datetime, Found]] = []
         pages = self._twilio.list_pages(
             self._twilio.api("Messages"),
             "messages",
@@ -133,15 +136,16 @@ class TwilioSms:
             most=_MOST_PAGES,
         )
         async for page in pages:
-            found += [
-                _found(message, request)
-                for message in page
-                if _has_become(message, request.text)
-                and since <= _moment(message, "date_created") <= until
-            ]
+            for message in page:
+                if _has_become(message, request.text):
+                    created = _moment(message, "date_created")
+                    if since <= created <= until:
+                        found.append((created, _found(message, request)))
             if page and _is_before(page[-1], since):
                 break
-        return tuple(found)
+        found.reverse()  # the list is newest first, and its times are in whole seconds
+        found.sort(key=lambda pair: pair[0])
+        return tuple(candidate for _, candidate in found)
 
     def _validity(self, valid_until: datetime | None) -> int:
         """Return for how many seconds Twilio may keep the message in its queue; 0: it expired."""

@@ -43,8 +43,6 @@ class Scripted:
 
     channels = frozenset({Channel.SMS})
     capabilities = Capabilities()
-    reports_delivery = True
-    timeout = timedelta(seconds=2)
 
     def __init__(
         self,
@@ -54,7 +52,11 @@ class Scripted:
         proof: Proof = Proof.REFERENCE,
         absence_window: timedelta = timedelta(0),
         reports_price: bool = False,
+        reports_delivery: bool = True,
+        timeout: timedelta = timedelta(seconds=2),
     ) -> None:
+        self.reports_delivery = reports_delivery
+        self.timeout = timeout
         self.name = name
         self.account = name
         self.proof = proof
@@ -78,6 +80,14 @@ class Scripted:
         if isinstance(answer, Accepted) and answer.provider_message_id == OWN:
             return Accepted(provider_message_id=own_id(request.reference))
         return answer
+
+    def answer(self, *answers: Answer | Exception) -> None:
+        """Return these answers from now on."""
+        self._answers = list(answers)
+
+    def find(self, *truths: LookUp) -> None:
+        """Return these results of look-ups from now on."""
+        self._truths = list(truths)
 
     async def called(self, times: int = 1) -> None:
         """Wait for so many further calls."""

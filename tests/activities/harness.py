@@ -62,16 +62,18 @@ class Harness:
         slots: int = 20,
         report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
+        public_url: str = "http://us/",
+        routes: Routes | None = None,
         health: AccountHealth | None = None,
     ) -> None:
         self.database = database
         self.owner = owner
-        names = [provider.name for provider in providers]
-        routes = Routes(providers, {mode: names})
+        names = [provider.account for provider in providers]
+        routes = routes or Routes(providers, {mode: names})
         self.dispatching = Dispatching(
             database,
             routes,
-            public_url="http://us/",
+            public_url=public_url,
             slots=slots,
             inline_report_wait=InlineReportWait(database, report_timeout),
             health=health,
@@ -83,9 +85,12 @@ class Harness:
         """Accept a message; return its id."""
         return await make_message(self.database, new_message(self.owner, **wanted))
 
-    async def dispatch(self, message_id: int, *, queued: bool = False) -> DispatchResult:
+    async def dispatch(
+        self, message_id: int, *, queued: bool = False, budget: timedelta | None = None
+    ) -> DispatchResult:
         body = self.dispatching.dispatch_queued if queued else self.dispatching.dispatch
-        return await _run(body, DispatchStep(tenant_id=self.owner.tenant_id, message_id=message_id))
+        step = DispatchStep(tenant_id=self.owner.tenant_id, message_id=message_id, budget=budget)
+        return await _run(body, step)
 
     async def reconcile(self, message_id: int) -> ReconcileResult:
         step = ReconcileStep(tenant_id=self.owner.tenant_id, message_id=message_id)
@@ -108,7 +113,9 @@ class Harness:
         settled: SettleResult = await _run(self._ledger.settle, step)
         return settled.status, settled.completed
 
-    async def crash(self, message_id: int, *, deadline_in: timedelta, provider: str) -> None:
+    async def crash(
+        self, message_id: int, *, deadline_in: timedelta, provider: str, listed: bool = False
+    ) -> None:
         """Commit a claim and crash before the call has an outcome."""
         now = datetime.now(UTC)
         ids = {"tenant_id": self.owner.tenant_id, "message_id": message_id}
@@ -123,6 +130,7 @@ class Harness:
                 now=now,
                 deadline=now + deadline_in,
                 grace=timedelta(minutes=1),
+                listed=listed,
             )
 
     async def tell(

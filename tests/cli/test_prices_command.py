@@ -160,6 +160,17 @@ def test_a_tenant_is_given_custom_prices_and_loses_them(run: Run) -> None:
     assert "custom prices" not in _line_of(run, owner.tenant)
 
 
+def test_a_tenant_is_allowed_to_send_again_and_no_more(run: Run) -> None:
+    owner = run.on_database(make_owner)
+    assert "resends" not in _line_of(run, owner.tenant)
+    run.well("tenant", "set", owner.tenant, "--resend-after-window")
+    assert _line_of(run, owner.tenant).endswith("\tcustom prices\tresends after window")
+    run.well("tenant", "set", owner.tenant, "--otps-per-day", "7")
+    assert "\tresends after window\t" in _line_of(run, owner.tenant)
+    run.well("tenant", "set", owner.tenant, "--no-resend-after-window")
+    assert "resends" not in _line_of(run, owner.tenant)
+
+
 def test_setting_nothing_or_an_unknown_tenant_is_refused_with_a_message(
     run: Run, tenant: str
 ) -> None:

@@ -140,8 +140,8 @@ async def test_of_50_racing_claims_of_two_workers_one_is_the_probe(
     assert len(stage.first.provider.sent) == 1
     stage.first.provider.may_answer.set()
     assert verdicts(await asyncio.gather(*calls)) == {V.LATER: 49, V.ACCEPTED: 1}
-    await one.health.settle()
-    await two.health.settle()
+    for worker in (one, two, one):  # whichever made the probe, the other reads its outcome
+        await worker.health.settle()
     assert await stage.first.state() is CircuitState.CLOSED
     waiting = [m for m in ids if not await one.harness.attempts(m)]
     handed = [await (one if m % 2 else two).harness.dispatch(m) for m in waiting]
@@ -195,6 +195,21 @@ async def test_the_lease_of_a_killed_workers_probe_ends_with_its_attempt(
     assert (await worker.harness.dispatch(other)).verdict is V.ACCEPTED
     await worker.health.settle()
     assert await stage.first.state() is CircuitState.CLOSED
+
+
+async def test_the_outcome_of_a_probe_whose_lease_has_ended_changes_nothing(
+    database: Database, owner: Owner
+) -> None:
+    stage = stage_of(database, owner, (NOT_PROCESSED, ACCEPTED))
+    late, worker = stage.worker(), stage.worker()
+    await stage.half_open(late, worker)
+    await late.harness.dispatch(await late.harness.accept())
+    await stage.first.pass_time(4)
+    await worker.harness.dispatch(await worker.harness.accept())
+    await worker.health.settle()
+    await late.health.settle()
+    reading = await stage.first.reading()
+    assert (reading.state, reading.circuit.openings) == (CircuitState.CLOSED, 1)
 
 
 @pytest.mark.parametrize("answer", [NOT_PROCESSED, AMBIGUOUS, FAULT])
@@ -252,6 +267,7 @@ async def test_a_claim_that_is_rolled_back_gives_the_lease_back(
         await worker.harness.dispatch(await worker.harness.accept())
     assert (await stage.first.reading()).circuit.probe_until is None
     stage.first.provider.timeout = 2 * SECOND
+    await worker.health.settle()
     handed = await worker.harness.dispatch(await worker.harness.accept())
     assert handed.verdict is V.ACCEPTED
 

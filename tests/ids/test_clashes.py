@@ -249,7 +249,10 @@ async def test_buying_a_number_draws_a_taken_id_and_the_number_is_not_called_tak
     from models.rules.registration.vocabulary import NumberType
 
     scope = RegistryScope(
-        tenant_id=known.tenant_id, merchant_id=known.merchant_id, provider="simulator"
+        tenant_id=known.tenant_id,
+        merchant_id=known.merchant_id,
+        provider="simulator",
+        account="simulator",
     )
     now = datetime.now(UTC)
 

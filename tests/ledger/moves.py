@@ -186,7 +186,8 @@ class Scenario:
             then = now - timedelta(days=days_ago)
             await dispatch.claim(
                 db,
-                **ids,
+                tenant_id=self.owner.tenant_id,
+                message_id=message_id,
                 number=1,
                 provider="p",
                 account="p",

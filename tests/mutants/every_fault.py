@@ -2,11 +2,22 @@
 
 from typing import Final
 
-from tests.mutants import border_faults, ledger_faults, payment_faults, sending_faults
+from tests.mutants import (
+    border_faults,
+    health_faults,
+    ledger_faults,
+    look_up_faults,
+    payment_faults,
+    routing_faults,
+    sending_faults,
+)
 
 FAULTS: Final = (
     *ledger_faults.FAULTS,
     *payment_faults.FAULTS,
     *sending_faults.FAULTS,
+    *look_up_faults.FAULTS,
     *border_faults.FAULTS,
+    *health_faults.FAULTS,
+    *routing_faults.FAULTS,
 )

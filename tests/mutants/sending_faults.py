@@ -224,8 +224,8 @@ FAULTS: Final = (
     ),
     Fault(
         "a refusal everywhere is tried elsewhere",
-        "activities/messages/dispatch.py",
-        "Dispatching._after_refusal",
+        "activities/messages/verdicts.py",
+        "_after_refusal",
         "final = answer.everywhere or",
         "final =",
         _DISPATCH,
@@ -273,7 +273,7 @@ FAULTS: Final = (
     Fault(
         "the time of the question is that of its answer",
         _RECONCILE,
-        "Reconciliation.reconcile",
+        "Reconciliation._conclude_by",
         "self._absence_is_sure(attempt, asked_at)",
         "self._absence_is_sure(attempt, datetime.now(UTC))",
         _TRUTH,

@@ -170,7 +170,8 @@ class Scenario:
             number = len(found.attempts) + 1
             await dispatch.claim(
                 db,
-                **ids,
+                tenant_id=self.owner.tenant_id,
+                message_id=message_id,
                 number=number,
                 provider=provider,
                 account=provider,

@@ -2,10 +2,10 @@
 
 To add one, write a context manager that yields an `Opened`, and add it to `VENDORS`. An adapter
 over HTTP needs `counting_server` before a double only. Another protocol needs a `line` of its own
-with the members of `Line`.
+with the members of `Line`; `unclear` names what that line can do, for example no redirect by SMTP.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ from providers.twilio.client import Account, Twilio
 from providers.twilio.messages import TwilioSms
 from tests.simulator.harness import SECRET, Running, number
 from tests.smtp.contract_line import PASSWORD, USER, SmtpLine, smtp_line
-from tests.vendors.counting_server import Behaviour, CountingServer, counting_server
+from tests.vendors.counting_server import BROKEN, Behaviour, CountingServer, counting_server
 from tests.vendors.serving import serve
 from tests.vendors.twilio_double import ACCOUNT, TOKEN, TwilioDouble
 
@@ -65,6 +65,8 @@ class Opened:
     line: Line
     request: Callable[[], SendRequest]
     """Returns a request with a recipient, a text and a reference of its own."""
+    unclear: Collection[Behaviour] = BROKEN
+    """What the line can do, after which nobody knows whether the vendor has the message."""
 
 
 Open = Callable[[], AbstractAsyncContextManager[Opened]]

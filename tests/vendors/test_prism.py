@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus, UseCase
+from providers.accounts import CheckResult
 from providers.ports.messages import Accepted, Found, Listed, NotFound
 from providers.ports.registration import MoreCallsNeeded, NumberOffers, OperationStatus
 from providers.ports.sip import SipAccount, Stored
 from providers.twilio.client import Twilio
+from providers.twilio.setup import check_credentials
 from tests.vendors import prism, registry_fixtures, sms_fixtures
 from tests.vendors.prism import Checked, Violation
 from tests.vendors.registry_fixtures import BRAND, CAMPAIGN, NUMBER, SOLE, ask, carry
@@ -161,7 +163,7 @@ async def test_an_sms_and_its_look_ups_by_id_and_in_the_list(adapters: Adapters)
     assert len(ids) == 3
     listed = await adapters.sms.look_up(asked(**times))
     assert isinstance(listed, Listed)
-    assert [found.provider_message_id for found in listed.candidates] == ids[::-1]
+    assert [found.provider_message_id for found in listed.candidates] == ids
     adapters.decide("Messages", status="undelivered", error_code=30003, price="-0.0083")
     found = await adapters.sms.look_up(asked(**times, provider_message_id=ids[0]))
     assert isinstance(found, Found)
@@ -170,6 +172,13 @@ async def test_an_sms_and_its_look_ups_by_id_and_in_the_list(adapters: Adapters)
     async for _ in adapters.client.list_pages(url, "messages", {"To": TO, "From": FROM}, page=1):
         pages += 1
     assert pages == 3
+
+
+async def test_the_account_is_read_to_check_its_credentials(adapters: Adapters) -> None:
+    assert await check_credentials(adapters.client) == CheckResult(valid=True)
+    adapters.twilio.status = "suspended"
+    assert not (await check_credentials(adapters.client)).valid
+    adapters.twilio.status = "active"
 
 
 @pytest.mark.parametrize(

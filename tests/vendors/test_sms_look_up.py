@@ -65,9 +65,12 @@ async def test_the_list_is_asked_by_recipient_and_sender_and_never_by_time() -> 
     assert dict(url.params) == {"To": TO, "From": FROM, "PageSize": "500"}
 
 
-async def test_all_messages_that_fit_are_candidates() -> None:
-    one, two = listed(), listed(sent=NOW + SECOND)
-    assert ids(await look_up([one, two])) == [one["sid"], two["sid"]]
+async def test_all_messages_that_fit_are_candidates_oldest_first() -> None:
+    # Twilio's list is newest first; by date of sending the order may be another one.
+    shown = [listed(created=NOW + n * SECOND) for n in (2, 1, 1, 3, 0)]
+    expected = [shown[n]["sid"] for n in (4, 2, 1, 0, 3)]
+    assert ids(await look_up(shown)) == expected
+    assert ids(await look_up(shown[:2], shown[2:])) == expected
 
 
 @pytest.mark.parametrize(

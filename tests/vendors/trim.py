@@ -24,6 +24,7 @@ _USA2P: Final = "/v1/Services/{MessagingServiceSid}/Compliance/Usa2p"
 
 USED: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "twilio_api_v2010.json": {
+        f"{_ACCOUNT.replace('AccountSid', 'Sid')}.json": ("get",),
         f"{_ACCOUNT}/Addresses.json": ("get", "post"),
         f"{_ACCOUNT}/Addresses/{{Sid}}.json": ("post",),
         f"{_ACCOUNT}/AvailablePhoneNumbers/{{CountryCode}}/Local.json": ("get",),

@@ -168,6 +168,8 @@ class TwilioDouble:
     """End of a path → response to every POST there."""
     callbacks: dict[str, str] = field(default_factory=dict)
     """Id of a message → the address of its status callback."""
+    status: str = "active"
+    """Status of the account."""
     loses: str | None = None
     """"before": the next change never arrives; "after": its response never arrives."""
 
@@ -210,6 +212,8 @@ class TwilioDouble:
     def _carry_out(
         self, method: str, folder: str, url: httpx.URL, form: Form
     ) -> tuple[int, Document | None]:
+        if folder == f"/2010-04-01/Accounts/{ACCOUNT}":
+            return 200, {"sid": ACCOUNT, "status": self.status, "type": "Full"}
         if "/AvailablePhoneNumbers/" in folder:
             return 200, {"available_phone_numbers": self.for_sale}
         parent = folder.rpartition("/")[0]

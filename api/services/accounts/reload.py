@@ -68,16 +68,15 @@ class AccountReload:
         while True:
             try:
                 await self._compare_with_rows()
-                await self._wait()
-                if self._requested.is_set():
-                    self._requested.clear()
-                    await self._replace()
-            except Exception as error:  # the next request or look must still be served
+            except Exception as error:  # the database is out of reach: requests are served anyway
                 log.warning(
                     "accounts could not be compared with the database",
                     extra={"error": type(error).__name__},
                 )
-                await asyncio.sleep(1)
+            await self._wait()
+            if self._requested.is_set():
+                self._requested.clear()
+                await self._replace()
 
     async def _wait(self) -> None:
         """Wait for a request; not for ever while there is something to look after."""
@@ -95,6 +94,9 @@ class AccountReload:
                 "the providers file has mistakes; the accounts are unchanged",
                 extra={"mistakes": str(error).splitlines()[:_MOST_LINES]},
             )
+            return
+        except Exception as error:  # the next request must still be served
+            log.error("the providers file could not be used", exc_info=error)
             return
         self._compared = False
         _log_change(change)

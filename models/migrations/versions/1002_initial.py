@@ -250,6 +250,9 @@ def _create_tenant() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("delivery_mode", sa.String(length=16), nullable=False),
         sa.Column("custom_prices", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column(
+            "resend_after_window", sa.Boolean(), server_default=sa.text("false"), nullable=False
+        ),
         sa.Column("otps_per_10_minutes", sa.Integer(), nullable=True),
         sa.Column("otps_per_day", sa.Integer(), nullable=True),
         sa.Column("new_recipients_per_hour", sa.Integer(), nullable=True),
@@ -1129,6 +1132,7 @@ def _create_attempt() -> None:
         sa.Column("error_code", sa.String(length=32), nullable=True),
         sa.Column("everywhere", sa.Boolean(), nullable=False),
         sa.Column("provider_code", sa.String(length=64), nullable=True),
+        sa.Column("equal_key", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
             "error_code IS NULL OR error_code IN ('BAD_DESTINATION', 'UNREACHABLE', 'OPTED_OUT', 'EXPIRED', 'PROVIDER_REFUSED', 'DELIVERY_FAILED', 'NO_PROVIDER', 'MERCHANT_INACTIVE', 'CONSENT_OPTED_OUT', 'CONSENT_REQUIRED', 'RECIPIENT_SUPPRESSED', 'OUTSIDE_HOURS', 'SENDER_NOT_REGISTERED', 'DELIVERY_UNKNOWN', 'UNPROCESSABLE')",
             name=op.f("ck_attempt_error_code"),
@@ -1144,6 +1148,13 @@ def _create_attempt() -> None:
             name=op.f("fk_attempt_message"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "message_id", "number", name=op.f("pk_attempt")),
+    )
+    op.create_index(
+        "ix_attempt_equal",
+        "attempt",
+        ["equal_key", "requested_at"],
+        unique=False,
+        postgresql_where=sa.text("equal_key IS NOT NULL"),
     )
     op.create_index("ix_attempt_requested", "attempt", ["requested_at"], unique=False)
     op.create_index(

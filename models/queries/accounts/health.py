@@ -202,7 +202,7 @@ _READ: Final = text(
 )
 
 
-async def read_accounts(db: ReadSession) -> Mapping[str, AccountReading]:
+async def read_accounts(db: ReadSession | WriteSession) -> Mapping[str, AccountReading]:
     """Return the health of every account that has been used; one that is missing is closed."""
     return {row.name: _reading(row) for row in await db.execute(_READ, {"window": WINDOW})}
 

@@ -102,7 +102,7 @@ _RESERVE = text(
     ), counted AS (
         INSERT INTO spending_day AS total (tenant_id, day, account, shard, reserved, booked)
         SELECT wanted.tenant_id, :day, wanted.account, :shard, :cost, 0
-          FROM wanted, allowed WHERE allowed.yes AND CAST(:cost AS numeric) > 0
+          FROM wanted, allowed WHERE allowed.yes
          ORDER BY wanted.tenant_id, wanted.account
         ON CONFLICT (tenant_id, day, account, shard) DO UPDATE
            SET reserved = total.reserved + excluded.reserved

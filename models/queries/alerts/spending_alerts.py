@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from models.enums import AlertType
 from models.queries.alerts.alerts import raise_alert
-from models.rules.accounts.spending import WARNED_AT, limit_message, severity_of
+from models.rules.accounts.spending import limit_message, severity_of
 from models.rules.billing.periods import day_of
 from models.session import WriteSession
 
@@ -43,42 +43,26 @@ async def warn_of_spending(
     )
 
 
-# Rows locked by others are skipped and left to the next turn, so that nothing waits.
 _RESOLVE = text(
     """
-    WITH past AS (
-        SELECT a.tenant_id, a.id
-          FROM alert a
-          JOIN tenant t ON t.id = a.tenant_id
-         WHERE a.type = 'SPENDING_LIMIT' AND a.resolved_at IS NULL
-           AND (a.subject < CAST(:today AS text) OR t.daily_spending_limit IS NULL
-                OR t.daily_spending_limit * CAST(:percent AS int)
-                   > 100 * (SELECT COALESCE(sum(d.reserved + d.booked), 0)
-                              FROM spending_day d
-                             WHERE d.tenant_id = t.id AND d.day = CAST(:day AS date)
-                               AND d.account = ''))
-         LIMIT :most FOR UPDATE OF a SKIP LOCKED
-    )
     UPDATE alert SET resolved_at = :now
-      FROM past WHERE alert.tenant_id = past.tenant_id AND alert.id = past.id
+      FROM (SELECT t.daily_spending_limit AS most,
+                   (SELECT COALESCE(sum(d.reserved + d.booked), 0)
+                      FROM spending_day d
+                     WHERE d.tenant_id = t.id AND d.day = CAST(:day AS date) AND d.account = '')
+                   AS spent
+              FROM tenant t WHERE t.id = :tenant_id) today
+     WHERE alert.tenant_id = :tenant_id AND alert.type = 'SPENDING_LIMIT'
+       AND alert.resolved_at IS NULL
+       AND (today.most IS NULL OR today.spent * 100 < today.most * alert.threshold)
     """
 )
 
 
-async def resolve_spending(db: WriteSession, *, now: datetime, most: int) -> None:
-    """Resolve alerts of earlier days, and of tenants whose limit was raised or taken away.
+async def spending_limit_changed(db: WriteSession, *, tenant_id: int, now: datetime) -> None:
+    """Resolve the alerts of what a tenant has not reached by its new limit.
 
-    An alert of today lasts while 80 % of the limit are reserved or spent, so that it does not come
-    and go with every message.
+    Call it last in the transaction that changes the limit. Those of earlier days are resolved by
+    the watcher.
     """
-    today = day_of(now)
-    await db.execute(
-        _RESOLVE,
-        {
-            "today": today.isoformat(),
-            "day": today,
-            "percent": WARNED_AT,
-            "now": now,
-            "most": most,
-        },
-    )
+    await db.execute(_RESOLVE, {"tenant_id": tenant_id, "day": day_of(now), "now": now})

@@ -18,6 +18,7 @@ from models.enums import (
 )
 from models.queries.consent.consents import CONTACT_LOCK, lock_contact
 from models.queries.consent.send_policy import joint_consent
+from models.queries.messages.equal_texts import EQUAL_KEY
 from models.queries.messages.message_sender import MessageSender, find_sender
 from models.queries.senders.sender_queue import Pace
 from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
@@ -245,7 +246,7 @@ def _candidate(
 
 
 _CLAIM = text(
-    """
+    f"""
     WITH claimed AS (
         UPDATE message
            SET status = 'SENDING', attempts = :number, provider = :provider,
@@ -253,16 +254,16 @@ _CLAIM = text(
                sweep_at = CAST(:now AS timestamptz) + CAST(:grace AS interval)
          WHERE tenant_id = :tenant_id AND id = :message_id
            AND status IN ('QUEUED', 'SCHEDULED', 'SENDING')
-        RETURNING 1
+        RETURNING CASE WHEN :listed THEN {EQUAL_KEY} END AS equal_key
     )
     INSERT INTO attempt
            (tenant_id, message_id, number, provider, account, state, requested_at, deadline,
-            everywhere)
+            everywhere, equal_key)
     SELECT :tenant_id, :message_id, :number, :provider, :account, 'REQUESTED', :now, :deadline,
-           FALSE
+           FALSE, claimed.equal_key
       FROM claimed
     RETURNING number
-    """
+    """  # noqa: S608 - every value is a parameter
 )
 
 
@@ -281,10 +282,12 @@ async def claim(
     now: datetime,
     deadline: datetime,
     grace: timedelta = timedelta(minutes=1),
+    listed: bool = False,
 ) -> None:
     """Write a REQUESTED attempt before the call; the caller holds the message's lock.
 
-    The sweeper ignores the message for `grace`.
+    The sweeper ignores the message for `grace`. `listed` if the provider can only list its
+    messages: then the attempt is compared with others by its text.
 
     Raises:
         NotClaimable: a bug.
@@ -300,6 +303,7 @@ async def claim(
             "now": now,
             "deadline": deadline,
             "grace": grace,
+            "listed": listed,
         },
     )
     if claimed is None:

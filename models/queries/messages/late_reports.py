@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from models.enums import TERMINAL, MessageStatus
+from models.enums import CORRECTABLE, TERMINAL, MessageStatus
 from models.queries.accounts.spending import book
 from models.queries.alerts.unknown_deliveries import find_untaken, resolve_unknown
 from models.queries.billing.repricing import Repriced, reprice
@@ -24,7 +24,7 @@ _CORRECT = text(
            SET status = :status, error_code = :error_code, provider_code = :provider_code,
                provider = COALESCE(:provider, provider), corrected_at = :now
          WHERE tenant_id = :tenant_id AND id = :message_id
-           AND {may_step([MessageStatus.UNKNOWN], TERMINAL)}
+           AND {may_step(CORRECTABLE, TERMINAL)}
            AND corrected_at IS NULL
         RETURNING id
     ), {USED}
@@ -48,7 +48,7 @@ async def apply_late_reports(
     *,
     price_reporters: Collection[str] = (),
 ) -> MessageStatus:
-    """Apply late reports, which may correct UNKNOWN once; return the message's status.
+    """Apply late reports, which may correct UNKNOWN or SENT once; return the message's status.
 
     Prices that they contain, and minutes that were unknown, are posted too.
 

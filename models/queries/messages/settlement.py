@@ -52,7 +52,7 @@ _END = text(
           FROM unsettled LEFT JOIN account ON TRUE
          WHERE tenant_id = :tenant_id AND id = :message_id
            AND (account.available IS NOT NULL OR NOT unsettled.funded)
-           AND {may_step(OPEN, TERMINAL)}
+           AND ({may_step(OPEN, TERMINAL)} OR status = 'SENT' AND CAST(:status AS text) = 'SENT')
         RETURNING id
     ), entries AS (
         INSERT INTO ledger_entry

@@ -92,8 +92,8 @@ _LOCK = text(
 # locks every day that may be written to, the earliest first.
 _FACTS = text(
     f"""
-    SELECT (SELECT json_agg(json_build_array(number, provider, state, requested_at, provider_code)
-                            ORDER BY number)
+    SELECT (SELECT json_agg(json_build_array(number, provider, account, state, requested_at,
+                                             provider_code) ORDER BY number)
               FROM attempt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS attempts,
            (SELECT json_agg(json_build_array(attempt, status, error_code, provider_code,
                                              contact_key, duration_seconds, CAST(price AS text))
@@ -180,11 +180,12 @@ def _facts(channel: Channel, row: Row[Any], found: Row[Any]) -> Facts:
             AttemptFact(
                 number=number,
                 provider=provider,
+                account=account,
                 state=AttemptState(state),
                 requested_at=datetime.fromisoformat(requested_at),
                 provider_code=code,
             )
-            for number, provider, state, requested_at, code in found.attempts or ()
+            for number, provider, account, state, requested_at, code in found.attempts or ()
         ),
         reports=tuple(
             ReportFact(

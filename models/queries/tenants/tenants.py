@@ -49,6 +49,13 @@ async def find_unknown(db: ReadSession | WriteSession, names: Collection[str]) -
     return sorted(set(names) - set(known))
 
 
+async def find_tenant_by_public_id(db: ReadSession, public_id: int) -> int | None:
+    """Return the row id of the tenant with this public id; None if there is none."""
+    statement = select(col(Tenant.id)).where(col(Tenant.public_id) == public_id)
+    found: int | None = await db.scalar(statement)
+    return found
+
+
 async def list_tenants(db: ReadSession | WriteSession) -> Sequence[Tenant]:
     """Return all tenants, the oldest first."""
     return (await db.scalars(select(Tenant).order_by(col(Tenant.id)))).all()
@@ -58,6 +65,7 @@ _CHANGE: Final = text(
     """
     UPDATE tenant
        SET custom_prices = COALESCE(:custom_prices, custom_prices),
+           resend_after_window = COALESCE(:resend_after_window, resend_after_window),
            otps_per_10_minutes = COALESCE(:otps_per_10_minutes, otps_per_10_minutes),
            otps_per_day = COALESCE(:otps_per_day, otps_per_day),
            new_recipients_per_hour = COALESCE(:new_recipients_per_hour, new_recipients_per_hour)
@@ -72,9 +80,14 @@ async def change_settings(
     *,
     custom_prices: bool | None,
     limits: DestinationLimits,
+    resend_after_window: bool | None = None,
 ) -> None:
     """Change settings of a tenant; None leaves one as it is."""
-    given = {"custom_prices": custom_prices, **asdict(limits)}
+    given = {
+        "custom_prices": custom_prices,
+        "resend_after_window": resend_after_window,
+        **asdict(limits),
+    }
     await db.execute(_CHANGE, {"tenant_id": tenant_id, **given})
 
 

@@ -1,10 +1,11 @@
 """Decides how a message ends: status, units and usage by its attempts and reports. Pure."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from models.enums import OPEN_ATTEMPT, AttemptState, ErrorCode, MessageStatus
+from models.enums import CORRECTABLE, OPEN_ATTEMPT, AttemptState, ErrorCode, MessageStatus
 from models.rules.billing.periods import day_of
 from models.rules.messages.channels.channel_rules import RULES
 from models.rules.messages.settlement_facts import Facts
@@ -71,6 +72,22 @@ def end_unknown(facts: Facts) -> End:
     )
 
 
+def end_sent(facts: Facts, silent: Collection[str]) -> End | None:
+    """Return the end as SENT if one of the `silent` accounts, which report nothing, accepted it."""
+    taken = next(
+        (a for a in facts.attempts if a.state is AttemptState.ACCEPTED and a.account in silent),
+        None,
+    )
+    if taken is None:
+        return None
+    return End(
+        status=MessageStatus.SENT,
+        captured=RULES[facts.channel].taken(facts),
+        provider=taken.provider,
+        day=day_of(taken.requested_at),
+    )
+
+
 def may_be_taken(facts: Facts) -> bool:
     """Return whether a provider has the message, or may have it."""
     return bool(facts.reports) or any(
@@ -90,11 +107,12 @@ def end_refused(facts: Facts, error_code: ErrorCode) -> End:
 
 
 def correction(facts: Facts, today: date) -> End | None:
-    """Return the correction of UNKNOWN by a late report, at most once; usage is posted to today.
+    """Return the correction of an ended message by a late report, at most once.
 
-    Units are not captured again.
+    UNKNOWN is corrected, and SENT where an account reports nothing: a bounce may arrive all the
+    same. Usage is posted to today; units are not captured again.
     """
-    if facts.status is not MessageStatus.UNKNOWN or facts.corrected:
+    if facts.status not in CORRECTABLE or facts.corrected:
         return None
     end = end_by_report(facts)
     if end is None:

@@ -14,6 +14,7 @@ class AttemptFact:
 
     number: int
     provider: str
+    account: str
     state: AttemptState
     requested_at: datetime
     provider_code: str | None

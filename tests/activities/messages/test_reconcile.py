@@ -57,7 +57,7 @@ async def test_a_message_is_found_at_any_time(
     [
         (-SECOND, timedelta(0), Proof.REFERENCE, Finding.ABSENT),
         (-10 * SECOND, 9 * SECOND, Proof.REFERENCE, Finding.ABSENT),
-        (-10 * SECOND, 9 * SECOND, Proof.LISTING, Finding.ABSENT),
+        (-10 * SECOND, 9 * SECOND, Proof.LISTING, Finding.UNCERTAIN),
         (5 * SECOND, timedelta(0), Proof.REFERENCE, Finding.UNCERTAIN),
         (-SECOND, 5 * SECOND, Proof.REFERENCE, Finding.UNCERTAIN),
         (-timedelta(days=9), timedelta(0), Proof.NONE, Finding.UNCERTAIN),

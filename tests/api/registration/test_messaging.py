@@ -320,7 +320,8 @@ _MORE_CAMPAIGNS = """
 """
 _MORE_NUMBERS = """
     INSERT INTO messaging_number (tenant_id, merchant_id, provider, account, submission,
-                                  vendor_state, reasons, number, type, state, created_at, updated_at)
+                                  vendor_state, reasons, number, type, state, created_at,
+                                  updated_at)
     SELECT tenant_id, merchant_id, provider, account, 1, '{}', '[]',
            '+1815' || (2000000 + one), 'LOCAL', 'ACTIVE', now(), now()
       FROM messaging_number, generate_series(1, 100) AS one WHERE tenant_id = :t

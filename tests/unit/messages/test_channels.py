@@ -13,7 +13,12 @@ from models.rules.messages.settlement_facts import AttemptFact, Facts, ReportFac
 ANN = ("ann@example.com",)
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
 TAKEN = AttemptFact(
-    number=1, provider="p", state=AttemptState.ACCEPTED, requested_at=AT, provider_code=None
+    number=1,
+    provider="p",
+    account="a",
+    state=AttemptState.ACCEPTED,
+    requested_at=AT,
+    provider_code=None,
 )
 
 

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, ReportStatus
+from models.enums import CORRECTABLE, AttemptState, Channel, ErrorCode, MessageStatus, ReportStatus
 from models.rules.messages.settlement import (
     End,
     correction,
     end_by_report,
     end_refused,
+    end_sent,
     end_unknown,
 )
 from models.rules.messages.settlement_facts import AttemptFact, Facts, ReportFact
@@ -26,7 +27,12 @@ def attempt(
     number: int = 1, state: AttemptState = AttemptState.ACCEPTED, code: str | None = None
 ) -> AttemptFact:
     return AttemptFact(
-        number=number, provider=f"p{number}", state=state, requested_at=AT, provider_code=code
+        number=number,
+        provider=f"p{number}",
+        account=f"a{number}",
+        state=state,
+        requested_at=AT,
+        provider_code=code,
     )
 
 
@@ -124,6 +130,23 @@ def test_a_refusal_costs_nothing_and_keeps_the_last_code() -> None:
     )
 
 
+def test_what_a_silent_account_took_ends_as_sent() -> None:
+    both = [attempt(1, AttemptState.REFUSED), attempt(2)]
+    assert end_sent(facts(attempts=both), {"a2"}) == End(
+        status=MessageStatus.SENT, captured=3, provider="p2", day=DAY
+    )
+    assert end_sent(facts(attempts=both), {"a1"}) is None
+    assert end_sent(facts(attempts=[attempt(state=AttemptState.AMBIGUOUS)]), {"a1"}) is None
+
+
+def test_a_late_bounce_corrects_sent_once() -> None:
+    bounced = facts(UNREACHABLE, status=MessageStatus.SENT)
+    end = correction(bounced, TODAY)
+    assert end is not None
+    assert (end.status, end.captured, end.day) == (MessageStatus.UNDELIVERED, 0, TODAY)
+    assert correction(facts(UNREACHABLE, corrected=True), TODAY) is None
+
+
 def test_a_late_report_corrects_unknown_once_on_the_day_it_comes() -> None:
     unknown = facts(UNREACHABLE, status=MessageStatus.UNKNOWN)
     assert correction(unknown, TODAY) == End(
@@ -139,7 +162,7 @@ def test_a_late_report_corrects_unknown_once_on_the_day_it_comes() -> None:
     assert correction(facts(SENT, status=MessageStatus.UNKNOWN), TODAY) is None
 
 
-@pytest.mark.parametrize("status", sorted(set(MessageStatus) - {MessageStatus.UNKNOWN}))
+@pytest.mark.parametrize("status", sorted(set(MessageStatus) - CORRECTABLE))
 def test_a_late_report_corrects_nothing_else(status: MessageStatus) -> None:
     assert correction(facts(DELIVERED, status=status), TODAY) is None
 
@@ -161,6 +184,7 @@ def test_no_end_captures_more_than_was_held(
     ends = [
         end_by_report(known),
         end_unknown(known),
+        end_sent(known, {"a1", "a2"}),
         end_refused(known, ErrorCode.EXPIRED),
         correction(known, TODAY),
     ]

@@ -97,3 +97,22 @@ def test_no_provider_is_tried_again_after_it_refused(past: list[tuple[str, Attem
     following = next_after(*past)
     assert following not in refused
     assert (following is None) is ({"a", "b"} <= refused)
+
+
+@pytest.mark.parametrize(
+    ("proof", "accounts"),
+    [(Proof.REFERENCE, ["b", "a"]), (Proof.LISTING, ["a"]), (Proof.NONE, ["a"])],
+)
+def test_an_absence_that_is_not_proven_is_tried_again_by_the_same_account_alone(
+    proof: Proof, accounts: list[str]
+) -> None:
+    routes = Routes([Vendor("a", proof=proof), Vendor("b")], {LIVE: ["a", "b"]})
+    past = [PastAttempt(account="a", state=AttemptState.ABSENT)]
+    turns = routes.in_turn(routes.able(LIVE, Channel.SMS), past)
+    assert [provider.account for provider in turns] == accounts
+
+
+def test_of_an_account_that_was_taken_out_nothing_is_proven() -> None:
+    past = [PastAttempt(account="gone", state=AttemptState.ABSENT)]
+    assert [p.account for p in ROUTES.in_turn(ROUTES.able(LIVE, Channel.SMS), past)] == ["a", "b"]
+    assert not ROUTES.is_absence_proven(past[0])
