@@ -220,6 +220,7 @@ def _consent(
             database,
             connections.starters.sends,
             connections.verifiers.inbound_texts,
+            scope=connections.vendors.routes.scope,
             start_within=settings.start_within,
             clock=clock,
         ),

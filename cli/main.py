@@ -10,6 +10,7 @@ from cli import database, processes
 from cli.command_errors import Commands
 from cli.commands import (
     addresses,
+    bounces,
     invoice,
     keys,
     numbers,
@@ -35,6 +36,7 @@ app.command("worker")(processes.worker)
 app.command("simulator")(processes.simulator)
 app.command("replay")(processes.replay)
 app.command("migrate")(database.migrate)
+app.command("bounces")(bounces.bounces)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="key")
 app.add_typer(numbers.app, name="number")

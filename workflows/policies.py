@@ -36,6 +36,9 @@ def gap_after(attempt: int) -> timedelta:
 _SCHEDULE_TIMEOUT: Final = timedelta(minutes=5)
 """An activity that fails for this long returns to the workflow, which checks its horizon."""
 
+QUEUE_PATIENCE: Final = timedelta(minutes=15)
+"""Longest wait in the queue of an account; no worker serves it once the account is taken out."""
+
 _HEARTBEAT_TIMEOUT: Final = timedelta(seconds=5)
 """Longest delay of an activity that sends heartbeats when its worker is killed."""
 
@@ -52,6 +55,18 @@ DISPATCH_BUDGET: Final = timedelta(seconds=20)
 rendering the text part of an e-mail. A claim is refused if the call could exceed this budget.
 """
 DISPATCH_QUEUED_BUDGET: Final = timedelta(seconds=15)
+LONGEST_FAST_CALL: Final = timedelta(seconds=10)
+"""Calls that may take longer are made only from the account's own queue."""
+
+_BESIDES_SLOW_CALL: Final = timedelta(seconds=15)
+"""Budget of a queued dispatch beyond a slow call: waits before the claim, and the conclusion."""
+
+
+def slow_budget(timeout: timedelta) -> timedelta | None:
+    """Return the budget of a queued dispatch for a call with a timeout; None if it is not slow."""
+    return timeout + _BESIDES_SLOW_CALL if timeout > LONGEST_FAST_CALL else None
+
+
 DISPATCH: Final = LocalActivityConfig(
     start_to_close_timeout=DISPATCH_BUDGET,
     local_retry_threshold=_NO_LOCAL_RETRIES,
@@ -129,13 +144,14 @@ CLOSE_DAYS: Final = ActivityConfig(
 )
 
 
-def dispatch_queued(account: str) -> ActivityConfig:
-    """Return the options of a dispatch in the task queue of one account."""
+def dispatch_queued(account: str, budget: timedelta | None = None) -> ActivityConfig:
+    """Return the options of a dispatch in the task queue of one account, within its budget."""
     return ActivityConfig(
         task_queue=provider_queue(account),
-        start_to_close_timeout=DISPATCH_QUEUED_BUDGET,
+        start_to_close_timeout=budget or DISPATCH_QUEUED_BUDGET,
         retry_policy=_RETRY,
         summary=f"dispatch, queued for {account}",
+        schedule_to_start_timeout=QUEUE_PATIENCE,
     )
 
 

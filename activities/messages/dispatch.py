@@ -88,7 +88,9 @@ class Dispatching:
         return await self._dispatch_with_text_part(step, fast=False)
 
     async def _dispatch_with_text_part(self, step: DispatchStep, *, fast: bool) -> DispatchResult:
-        budget = policies.DISPATCH_BUDGET if fast else policies.DISPATCH_QUEUED_BUDGET
+        budget = policies.DISPATCH_BUDGET
+        if not fast:
+            budget = step.budget or policies.DISPATCH_QUEUED_BUDGET
         ends = time.monotonic() + budget.total_seconds()
         result = await self._claim_and_call(step, ends, fast=fast, text=None)
         if isinstance(result, DispatchResult):
@@ -219,12 +221,17 @@ class Dispatching:
                 urgent=urgent,
                 html=found.body,
             )
-        if call_permit is not None and not self._slots.take(provider.account, call_permit):
-            return DispatchResult(verdict=Verdict.BUSY, provider=provider.account)
+        budget = policies.slow_budget(provider.timeout)
+        # In a queue another provider may be next than the one that the queue belongs to.
+        slow = budget is not None and (step.budget is None or step.budget < budget)
+        full = call_permit is not None and not self._slots.take(provider.account, call_permit)
+        if slow or full:
+            return DispatchResult(verdict=Verdict.BUSY, provider=provider.account, budget=budget)
         slot = await reserve_slot(db, step, found)
         if isinstance(slot, Queued | DispatchResult):
             return slot
-        return await self._commit_claim(db, step, found, provider, slot, text, now)
+        claimed = await self._commit_claim(db, step, found, provider, slot, text, now)
+        return replace(claimed, skipped=choice.skipped)
 
     async def _commit_claim(
         self,

@@ -297,7 +297,10 @@ class MessageProvider(Protocol):
 
     @property
     def timeout(self) -> timedelta:
-        """Timeout of one call."""
+        """Timeout of one call to send, 60 s at most; a look-up takes 10 s at most.
+
+        Calls that may take over 10 s are made from the account's own queue only.
+        """
         ...
 
     @property

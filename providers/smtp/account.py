@@ -19,7 +19,7 @@ _LONGEST_KEY: Final = 4096
 _LONGEST_BOUNCE_LOCAL: Final = 21
 """Characters of a local part that still leave room for `+` and a token of 42 (RFC 5321: 64)."""
 
-_SELECTOR: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", re.ASCII)
+_SELECTOR: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9_.:-]{1,253}", re.ASCII)
 
 
@@ -46,7 +46,9 @@ class DkimKey:
 
     def __post_init__(self) -> None:
         if not _SELECTOR.fullmatch(self.selector):
-            raise ValueError("a DKIM selector consists of letters, digits, hyphens and dots")
+            raise ValueError(
+                "a DKIM selector has letters, digits, hyphens, underscores and dots only"
+            )
         bits = _bits(self.pem)
         if not _SHORTEST_KEY <= bits <= _LONGEST_KEY:
             raise ValueError("a DKIM key must have 1024 to 4096 bits")

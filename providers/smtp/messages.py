@@ -84,6 +84,7 @@ class Smtp:
             raise TypeError("SMTP carries e-mail only")
         loop = asyncio.get_running_loop()
         ends = loop.time() + self.timeout.total_seconds()
+        lease = None
         async with AsyncExitStack() as stack:
             try:
                 # Half of the time is kept for the reply to the content.
@@ -92,6 +93,8 @@ class Smtp:
                     lease = await stack.enter_async_context(self._pool.session())
                     await self._begin(lease, mail, request.not_after)
             except (Stopped, Unsendable) as stop:
+                if lease is not None and lease.begun:
+                    lease.reusable = await lease.session.answers("RSET", by=ends)
                 return stop.answer
             except FAILURES as error:
                 return NotProcessed(reason=type(error).__name__)
@@ -100,6 +103,17 @@ class Smtp:
     async def look_up(self, request: LookUpRequest) -> LookUp:
         """Return that nothing is known: SMTP has no look-up."""
         return Unanswered(reason="SMTP has no look-up")
+
+    async def check(self) -> Answer | None:
+        """Connect and authenticate, and send nothing; return what prevents it."""
+        try:
+            async with asyncio.timeout(self.timeout.total_seconds()):
+                await self._pool.try_out()
+        except Stopped as stop:
+            return stop.answer
+        except FAILURES as error:
+            return NotProcessed(reason=type(error).__name__)
+        return None
 
     async def close(self) -> None:
         """Close the idle connections."""
@@ -110,7 +124,7 @@ class Smtp:
         domain = _domain_of(request.sender)
         if domain is None or domain not in self._settings.domains:
             raise Stopped(
-                NotProcessed(reason="not a sender domain of the account", account_fault=True)
+                NotProcessed(reason="not a sender domain of the account", sender_fault=True)
             )
         bounces_to = None
         if self._bounces is not None:
@@ -135,14 +149,14 @@ class Smtp:
         notify = self._bounces is not None and session.offers("DSN")
         reply = await session.command("MAIL", *_mail_words(session, mail, notify=notify))
         if not reply.positive:
-            raise await _given_up(lease, reply, sender_refused(reply))
+            raise _given_up(lease, reply, sender_refused(reply))
         for recipient in mail.recipients:
             reply = await session.command("RCPT", *_rcpt_words(recipient, notify=notify))
             if not reply.positive:  # nothing is sent to the others either
-                raise await _given_up(lease, reply, recipient_refused(reply))
+                raise _given_up(lease, reply, recipient_refused(reply))
         refusal = await session.begin_content()
         if refusal is not None:
-            raise await _given_up(lease, refusal, content_refused("DATA", refusal))
+            raise _given_up(lease, refusal, content_refused("DATA", refusal))
         _check_deadline(not_after)
         session.write_content(mail.content)
 
@@ -159,10 +173,9 @@ def _check_deadline(not_after: datetime) -> None:
         raise Stopped(NotProcessed(reason="DeadlinePassed"))
 
 
-async def _given_up(lease: Lease, reply: Reply, answer: Answer) -> Stopped:
-    """Reset the session, so that it can be used again, and return what to raise."""
-    if reply.temporary or reply.permanent:
-        lease.reusable = await lease.session.answers("RSET")
+def _given_up(lease: Lease, reply: Reply, answer: Answer) -> Stopped:
+    """Return what to raise. After a proper refusal the session can be used again."""
+    lease.begun = reply.temporary or reply.permanent
     return Stopped(answer)
 
 

@@ -46,6 +46,10 @@ class Pool:
                 else:
                     lease.session.abort()
 
+    async def try_out(self) -> None:
+        """Open a session and leave it. Raises Stopped or one of FAILURES."""
+        (await self._opened()).leave()
+
     def close(self) -> None:
         """Close the idle sessions, and later those in use."""
         self._closed = True
@@ -105,3 +109,5 @@ class Lease:
         self.session = session
         self.reusable = False
         """Whether the relay is known to await the next MAIL."""
+        self.begun = False
+        """Whether it awaits it after RSET: an envelope was begun, and refused."""

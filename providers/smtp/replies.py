@@ -69,10 +69,19 @@ def session_refused(phase: str, reply: Reply) -> NotProcessed:
 
 
 def sender_refused(reply: Reply) -> Answer:
-    """Return the answer for a refused MAIL: the sender is not allowed, or the e-mail too large."""
+    """Return the answer for a refused MAIL: the sender is not allowed, or the e-mail too large.
+
+    Without authentication no sender is allowed: the account is at fault.
+    """
     if reply.permanent and (reply.enhanced in _TOO_LARGE or reply.code == 552):
         return _refused(ErrorCode.PROVIDER_REFUSED, reply)
-    return _not_processed("MAIL", reply, account_fault=reply.permanent)
+    unauthenticated = reply.code in _UNAUTHENTICATED
+    return NotProcessed(
+        reason="MAIL refused",
+        provider_code=reply.provider_code,
+        account_fault=unauthenticated,
+        sender_fault=reply.permanent and not unauthenticated,
+    )
 
 
 def recipient_refused(reply: Reply) -> Answer:

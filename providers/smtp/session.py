@@ -1,6 +1,7 @@
 """One authenticated session with a relay. Every command is written once, none is retried."""
 
 import asyncio
+import math
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
@@ -79,10 +80,14 @@ class Session:
             raise SMTPServerDisconnected("Connection lost")
         return await _reply(self._client.protocol.read_response())
 
-    async def answers(self, verb: str) -> bool:
-        """Return whether the relay confirms NOOP or RSET in time, so that the session is usable."""
+    async def answers(self, verb: str, *, by: float = math.inf) -> bool:
+        """Return whether the relay confirms NOOP or RSET in time, so that the session is usable.
+
+        `by` is a time of the event loop.
+        """
+        ends = min(by, asyncio.get_running_loop().time() + _CHECK_SECONDS)
         try:
-            async with asyncio.timeout(_CHECK_SECONDS):
+            async with asyncio.timeout_at(ends):
                 return (await self.command(verb)).positive
         except FAILURES:
             return False

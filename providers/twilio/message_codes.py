@@ -39,21 +39,27 @@ ACCOUNT_FAULTS: Final = frozenset(
         20008,  # test credentials may not do this
         20403,  # forbidden
         20404,  # no such account
-        21212,  # the sender is not a valid number
-        21601,  # the sender is not an SMS-capable number of this account
-        21606,  # the sender is not an SMS-capable number of this account
         21609,  # Twilio cannot reach our callback address
-        21659,  # the sender is not a number at Twilio
-        21660,  # the sender is another account's
-        21661,  # the sender is not SMS-capable
         30002,  # the account is suspended
-        30032,  # the toll-free sender is not verified
-        30034,  # the sender is not registered for 10DLC
         63038,  # the account's messages of the day are used up
         90010,  # the account is not active
     }
 )
 """Codes on submission whose cause is the account or its set-up, not the message."""
+
+SENDER_FAULTS: Final = frozenset(
+    {
+        21212,  # not a valid number
+        21601,  # not an SMS-capable number of this account
+        21606,  # not an SMS-capable number of this account
+        21659,  # not a number at Twilio
+        21660,  # another account's
+        21661,  # not SMS-capable
+        30032,  # toll-free, not verified
+        30034,  # not registered for 10DLC
+    }
+)
+"""Codes on submission whose cause is the sender; other senders of the account are not affected."""
 
 OVERLOADS: Final = frozenset(
     {
@@ -138,6 +144,13 @@ def _not_accepted(response: httpx.Response, code: int) -> Refused | NotProcessed
     if code in OVERLOADS:
         return _later(response, code)
     status = response.status_code
+    if code in SENDER_FAULTS:
+        return NotProcessed(
+            reason=f"{status} {code}",
+            provider_code=str(code),
+            retry_after=http.retry_after(response),
+            sender_fault=True,
+        )
     if code in ACCOUNT_FAULTS or status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         return NotProcessed(
             reason=f"{status} {code}",

@@ -75,7 +75,11 @@ class Counted(Harness):
         return {"tenant_id": self.owner.tenant_id, "message_id": message_id}
 
     async def hand_over(self, message_id: int) -> Any:
-        step = DispatchStep(**self.ids(message_id), merchant_id=self.owner.merchant_id)
+        step = DispatchStep(
+            tenant_id=self.owner.tenant_id,
+            message_id=message_id,
+            merchant_id=self.owner.merchant_id,
+        )
         return await counted(self.database, "dispatch", self.dispatching.dispatch, step)
 
     async def ask(self, message_id: int) -> Any:

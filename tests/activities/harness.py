@@ -85,9 +85,12 @@ class Harness:
         """Accept a message; return its id."""
         return await make_message(self.database, new_message(self.owner, **wanted))
 
-    async def dispatch(self, message_id: int, *, queued: bool = False) -> DispatchResult:
+    async def dispatch(
+        self, message_id: int, *, queued: bool = False, budget: timedelta | None = None
+    ) -> DispatchResult:
         body = self.dispatching.dispatch_queued if queued else self.dispatching.dispatch
-        return await _run(body, DispatchStep(tenant_id=self.owner.tenant_id, message_id=message_id))
+        step = DispatchStep(tenant_id=self.owner.tenant_id, message_id=message_id, budget=budget)
+        return await _run(body, step)
 
     async def reconcile(self, message_id: int) -> ReconcileResult:
         step = ReconcileStep(tenant_id=self.owner.tenant_id, message_id=message_id)

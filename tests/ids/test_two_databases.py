@@ -230,7 +230,10 @@ async def test_the_steps_of_the_old_messages_workflow_leave_the_new_message_alon
     settlement = Settlement(untouched.database, routes)
     send, run = await old.start(), ActivityEnvironment().run
     ids = {"tenant_id": send.tenant_id, "message_id": send.message_id}
-    handed = await run(dispatching.dispatch, DispatchStep(**ids, public_id=send.public_id))
+    dispatched = DispatchStep(
+        tenant_id=send.tenant_id, message_id=send.message_id, public_id=send.public_id
+    )
+    handed = await run(dispatching.dispatch, dispatched)
     assert (handed.verdict, provider.sent) == (Verdict.OVER, [])
     found = await run(truth.reconcile, ReconcileStep(**ids, public_id=send.public_id))
     assert found.finding is Finding.ABSENT

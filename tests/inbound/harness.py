@@ -3,6 +3,7 @@
 import hmac
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -15,6 +16,7 @@ from sqlalchemy import text
 from api.services.consent.inbound_texts import Inbox
 from api.workflow_starters import WorkflowStarter
 from models.enums import Channel, DeliveryMode
+from models.rules.accounts.account_scope import AccountScope
 from models.rules.messages.identity import SendStart
 from models.session import Database
 from models.tables.ledger import CreditAccount
@@ -53,7 +55,9 @@ class Started(WorkflowStarter):
         self.row_changed.append(workflow_id)
 
 
-def inbox(database: Database, started: Started) -> Inbox:
+def inbox(
+    database: Database, started: Started, scopes: Mapping[str, AccountScope] | None = None
+) -> Inbox:
     """Return the real service with that double."""
     return Inbox(
         database,
@@ -62,6 +66,7 @@ def inbox(database: Database, started: Started) -> Inbox:
             messages.NAME: messages.inbound_verifier(SECRET),
             "twilio": inbound_verifier(SECRET, TWILIO_URL, lambda: datetime.now(UTC)),
         },
+        scope=(scopes or {}).get,
         start_within=timedelta(seconds=8),
         clock=lambda: datetime.now(UTC),
     )

@@ -1,9 +1,14 @@
-"""STOP to the number of an account that a message was moved to."""
+"""STOP to the number of an account that a message was moved to, and from an account of others."""
 
 from dataclasses import replace
 
+import pytest
+from fastapi import FastAPI
+
+from models.rules.accounts.account_scope import AccountScope
 from tests.activities.doubles import REFUSED
-from tests.inbound.harness import CONTACT, InboundHarness
+from tests.api.container import put_in, restored
+from tests.inbound.harness import CONTACT, InboundHarness, Started, inbox
 from tests.senders.accounts import ScriptedAccount, two_accounts
 
 
@@ -30,3 +35,18 @@ async def test_stop_to_the_number_of_the_second_account_opts_out_who_wrote_from_
         (inbound.owner.merchant_id, two.at_b),
         (shop_b.merchant_id, two.at_a),
     }
+
+
+@pytest.mark.parametrize("serves", [False, True])
+async def test_an_account_of_other_tenants_cannot_opt_anyone_out(
+    inbound: InboundHarness, app: FastAPI, started: Started, serves: bool
+) -> None:
+    await inbound.writes()
+    tenants = {"other", inbound.owner.tenant} if serves else {"other"}
+    scopes = {"twilio": AccountScope(tenants=frozenset(tenants))}
+    with restored(app):
+        put_in(app, "consent", inbox=inbox(inbound.database, started, scopes))
+        answer = await inbound.twilio_tells("STOP", event_id="SM-foreign")
+    assert answer.status_code == 204 or serves
+    assert len(await inbound.stored()) == serves
+    assert len(await inbound.consents()) == serves

@@ -56,6 +56,14 @@ class TwilioHarness:
         response = await self.inbound.client.post(address, data=dict(form), headers=headers)
         return response.status_code
 
+    async def ids(self) -> list[str]:
+        """Return Twilio's ids of all attempts that have one."""
+        rows = await self.inbound.rows(
+            "SELECT provider_message_id AS sid FROM attempt"
+            " WHERE tenant_id = :t AND provider_message_id IS NOT NULL ORDER BY message_id"
+        )
+        return [row.sid for row in rows]
+
     async def stored(self) -> list[tuple[str, str]]:
         """Return status and phase of every stored report."""
         rows = await self.inbound.rows(
@@ -100,6 +108,55 @@ async def test_a_callback_proves_a_message_whose_answer_was_lost(twilio: TwilioH
     assert await twilio.reports("delivered") == 204
     settled = await twilio.harness.settle(message_id, Ending.REPORTED)
     assert settled == (MessageStatus.DELIVERED, True)
+
+
+async def test_a_message_whose_answer_was_lost_is_found_in_the_list(twilio: TwilioHarness) -> None:
+    message_id = await twilio.harness.accept()
+    twilio.twilio.loses = "after"
+    assert (await twilio.harness.dispatch(message_id)).verdict is Verdict.AMBIGUOUS
+    assert (await twilio.harness.reconcile(message_id)).finding is Finding.FOUND
+    assert await twilio.ids() == [twilio.message()["sid"]]
+    assert await twilio.reports("delivered") == 204
+    settled = await twilio.harness.settle(message_id, Ending.REPORTED)
+    assert settled == (MessageStatus.DELIVERED, True)
+
+
+async def test_a_message_that_twilio_never_got_stays_uncertain_and_is_not_sent_again(
+    twilio: TwilioHarness,
+) -> None:
+    message_id = await twilio.harness.accept()
+    twilio.twilio.loses = "before"
+    assert (await twilio.harness.dispatch(message_id)).verdict is Verdict.AMBIGUOUS
+    assert (await twilio.harness.reconcile(message_id)).finding is Finding.UNCERTAIN
+    assert (await twilio.harness.dispatch(message_id)).verdict is Verdict.AMBIGUOUS
+    assert twilio.twilio.all("Messages") == []
+
+
+async def test_equal_texts_whose_answers_were_lost_each_get_a_message_of_their_own(
+    twilio: TwilioHarness,
+) -> None:
+    message_ids = [await twilio.harness.accept() for _ in range(3)]
+    for message_id in message_ids:
+        twilio.twilio.loses = "after"
+        assert (await twilio.harness.dispatch(message_id)).verdict is Verdict.AMBIGUOUS
+    for message_id in message_ids:
+        assert (await twilio.harness.reconcile(message_id)).finding is Finding.FOUND
+    assert sorted(await twilio.ids()) == sorted(m["sid"] for m in twilio.twilio.all("Messages"))
+    assert len(set(await twilio.ids())) == 3
+
+
+async def test_one_listed_message_proves_none_of_two_equal_ones(twilio: TwilioHarness) -> None:
+    message_ids = [await twilio.harness.accept() for _ in range(2)]
+    for message_id, loses in zip(message_ids, ("before", "after"), strict=True):
+        twilio.twilio.loses = loses
+        assert (await twilio.harness.dispatch(message_id)).verdict is Verdict.AMBIGUOUS
+    for message_id in message_ids:
+        assert (await twilio.harness.reconcile(message_id)).finding is Finding.UNCERTAIN
+    # The callback to the address of the second one decides for both.
+    assert await twilio.reports("sent") == 204
+    findings = [(await twilio.harness.reconcile(message_id)).finding for message_id in message_ids]
+    assert findings == [Finding.UNCERTAIN, Finding.FOUND]
+    assert len(twilio.twilio.all("Messages")) == 1
 
 
 async def test_a_carriers_opt_out_after_acceptance_suppresses(twilio: TwilioHarness) -> None:

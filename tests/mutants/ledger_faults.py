@@ -185,8 +185,8 @@ FAULTS: Final = (
         "an UNKNOWN is corrected twice",
         _RULES,
         "correction",
-        "facts.status is not MessageStatus.UNKNOWN or facts.corrected",
-        "facts.status is not MessageStatus.UNKNOWN",
+        "facts.status not in CORRECTABLE or facts.corrected",
+        "facts.status not in CORRECTABLE",
         _SETTLEMENT_RULES,
     ),
     Fault(

@@ -65,7 +65,13 @@ CASES: list[tuple[Step, str | Fault, Answer, int]] = [
     (
         Step.MAIL,
         "550 5.7.1 <a@example.com> sender not yours",
-        not_processed("MAIL refused", "550 5.7.1", account=True),
+        NotProcessed(reason="MAIL refused", provider_code="550 5.7.1", sender_fault=True),
+        0,
+    ),
+    (
+        Step.MAIL,
+        "530 5.7.0 authenticate first",
+        not_processed("MAIL refused", "530 5.7.0", account=True),
         0,
     ),
     (Step.MAIL, "552 5.3.4 too large", refused(PROVIDER, "552 5.3.4"), 0),

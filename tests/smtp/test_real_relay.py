@@ -1,8 +1,6 @@
 """A real SMTP server takes the e-mails: TLS, AUTH, content, signature, non-ASCII addresses."""
 
-import base64
 import logging
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +14,7 @@ from providers.smtp.account import DkimKey, Security
 from providers.smtp.messages import Smtp
 from tests.smtp.certificates import Certificates
 from tests.smtp.mails import PASSWORD, REFERENCE, SECRET, SENDER, TO, email
+from tests.smtp.published_key import published
 from tests.smtp.real_relay import USER, RealRelay
 
 ACCEPTED = Accepted(provider_message_id=REFERENCE)
@@ -47,7 +46,7 @@ async def test_a_relay_takes_one_mail_over_tls(
             email(
                 subject="Grüße: “Frühling” 🎉",
                 html="<p>Hällo</p>\n.hidden",
-                text=".first\nHällo",
+                text=".first\n.\n..\nHello",
                 reply_to="desk@gym.example",
                 headers={
                     "List-Unsubscribe": f"<https://example.com/u/{'a' * 200}>",
@@ -68,9 +67,9 @@ async def test_a_relay_takes_one_mail_over_tls(
         assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
         assert mail.get_content_type() == "multipart/alternative"
         parts = [(part.get_content_type(), part.get_content()) for part in mail.iter_parts()]
-        assert parts == [
-            ("text/plain", ".first\r\nHällo\r\n"),
-            ("text/html", "<p>Hällo</p>\r\n.hidden\r\n"),
+        assert [(kind, text.replace("\r\n", "\n")) for kind, text in parts] == [
+            ("text/plain", ".first\n.\n..\nHello\n"),
+            ("text/html", "<p>Hällo</p>\n.hidden\n"),
         ]
         assert max(map(len, relay.content().split(b"\r\n"))) <= 998
         assert relay.content().isascii()
@@ -82,17 +81,6 @@ async def test_several_recipients_get_one_mail(connect: Build, certificates: Cer
         assert await connect(relay).send(email(*recipients)) == ACCEPTED
         assert [tuple(e.rcpt_tos) for e in relay.envelopes] == [recipients]
         assert tuple(one.addr_spec for one in relay.mail()["To"].addresses) == recipients
-
-
-def published(key: DkimKey) -> bytes:
-    """Return the DNS record of a key, as docs/vendors/smtp.md says it is made."""
-    made = subprocess.run(
-        ["openssl", "rsa", "-pubout", "-outform", "der"],
-        input=key.pem,
-        capture_output=True,
-        check=True,
-    )
-    return b"v=DKIM1; k=rsa; p=" + base64.b64encode(made.stdout)
 
 
 async def test_the_signature_verifies_and_covers_what_matters(
@@ -215,15 +203,26 @@ async def test_the_envelope_sender_names_the_attempt_if_bounces_are_read(
         assert relay.mail()["From"] == SENDER
 
 
-async def test_a_foreign_sender_domain_is_the_accounts_fault(
+async def test_a_foreign_sender_domain_is_the_senders_fault(
     connect: Build, certificates: Certificates
 ) -> None:
     async with RealRelay(certificates.server) as relay:
         for sender in ("a@other.example", "a@sub.gym.example", "gym.example", ""):
             assert await connect(relay).send(email(sender=sender)) == NotProcessed(
-                reason="not a sender domain of the account", account_fault=True
+                reason="not a sender domain of the account", sender_fault=True
             )
         assert relay.connections == 0
+
+
+async def test_a_check_authenticates_and_sends_nothing(
+    connect: Build, certificates: Certificates
+) -> None:
+    async with RealRelay(certificates.server) as relay:
+        assert await connect(relay).check() is None
+        assert await connect(relay, password="wrong").check() == NotProcessed(
+            reason="AUTH refused", provider_code="535 5.7.8", account_fault=True
+        )
+        assert (relay.logins, relay.envelopes) == ([True, False], [])
 
 
 async def test_other_channels_are_a_programming_error(

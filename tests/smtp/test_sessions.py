@@ -49,6 +49,18 @@ async def test_one_refused_recipient_keeps_the_mail_from_all(smtp: Build) -> Non
         assert (relay.connections, len(relay.taken)) == (1, 1)
 
 
+async def test_a_relay_that_hangs_after_a_refusal_does_not_hide_it(smtp: Build) -> None:
+    script = {Step.RCPT: "550 5.1.1 unknown", Step.RSET: Fault.HANG}
+    async with ScriptedRelay(script=script, delays={Step.RCPT: 0.5}) as relay:
+        adapter = smtp(relay.port, timeout=timedelta(seconds=2))
+        assert await adapter.send(email()) == Refused(
+            error_code=ErrorCode.BAD_DESTINATION, provider_code="550 5.1.1", everywhere=True
+        )
+        relay.script.clear()
+        assert await adapter.send(email()) == ACCEPTED
+        assert relay.connections == 2
+
+
 async def test_a_session_is_used_again(smtp: Build) -> None:
     async with ScriptedRelay() as relay:
         adapter = smtp(relay.port)

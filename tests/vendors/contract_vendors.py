@@ -25,10 +25,13 @@ from providers.ports.messages import (
     VoiceRequest,
 )
 from providers.simulator.messages import Simulator
+from providers.smtp.account import Security, SmtpAccount
+from providers.smtp.messages import Smtp
 from providers.twilio.client import Account, Twilio
 from providers.twilio.messages import TwilioSms
 from tests.simulator.harness import SECRET, Running, number
-from tests.vendors.counting_server import Behaviour, CountingServer, counting_server
+from tests.smtp.contract_line import PASSWORD, USER, SmtpLine, smtp_line
+from tests.vendors.counting_server import BROKEN, Behaviour, CountingServer, counting_server
 from tests.vendors.serving import serve
 from tests.vendors.twilio_double import ACCOUNT, TOKEN, TwilioDouble
 
@@ -147,8 +150,36 @@ def _simulator(http: httpx.AsyncClient, line: CountingServer, secret: str) -> Si
     return Simulator(http, line.url, timeout=TIMEOUT, absence_window=TIMEOUT, secret=secret)
 
 
+@asynccontextmanager
+async def smtp() -> AsyncIterator[Opened]:
+    """A relay, which knows one user."""
+    async with smtp_line() as line:
+        right, wrong = _smtp(line, PASSWORD), _smtp(line, "revoked")
+        try:
+            yield Opened(right, wrong, line, email)
+        finally:
+            await right.close()
+            await wrong.close()
+
+
+def _smtp(line: SmtpLine, password: str) -> Smtp:
+    return Smtp(
+        SmtpAccount(
+            name="relay",
+            host="127.0.0.1",
+            port=line.port,
+            security=Security.PLAIN,
+            username=USER,
+            password=password,
+            domains=frozenset({"example.test"}),
+            timeout=TIMEOUT,
+        )
+    )
+
+
 VENDORS: Final[dict[str, Open]] = {
     "twilio-sms": twilio_sms,
     "simulator-sms": _simulated(sms),
     "simulator-email": _simulated(email),
+    "smtp": smtp,
 }

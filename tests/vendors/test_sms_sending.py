@@ -10,7 +10,12 @@ import pytest
 
 from models.enums import ErrorCode
 from providers.ports.messages import Accepted, Ambiguous, NotProcessed, Refused
-from providers.twilio.message_codes import ACCOUNT_FAULTS, OVERLOADS, REFUSALS
+from providers.twilio.message_codes import (
+    ACCOUNT_FAULTS,
+    OVERLOADS,
+    REFUSALS,
+    SENDER_FAULTS,
+)
 from tests.vendors.sms_fixtures import CALLBACK, FROM, MESSAGES, NOW, TO, adapter, new_sid, sms
 from tests.vendors.test_client import Wire, error
 
@@ -94,8 +99,8 @@ async def test_a_refusal_of_the_message_is_one_with_any_status() -> None:
         assert answer.error_code is ErrorCode.OPTED_OUT
 
 
-FAULTS = [10001, 20003, 20005, 20006, 20008, 20403, 20404, 21212, 21601, 21606, 21609, 21659]
-FAULTS += [21660, 21661, 30002, 30032, 30034, 63038, 90010]
+FAULTS = [10001, 20003, 20005, 20006, 20008, 20403, 20404, 21609, 30002, 63038, 90010]
+OF_SENDERS = [21212, 21601, 21606, 21659, 21660, 21661, 30032, 30034]
 
 
 @pytest.mark.parametrize("code", FAULTS)
@@ -104,6 +109,15 @@ async def test_a_fault_of_the_account_fails_no_message(status: int, code: int) -
     answer = await adapter(Wire(error(status, code))).send(sms())
     assert answer == NotProcessed(
         reason=f"{status} {code}", provider_code=str(code), account_fault=True
+    )
+
+
+@pytest.mark.parametrize("code", OF_SENDERS)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429])
+async def test_a_fault_of_the_sender_is_not_the_accounts(status: int, code: int) -> None:
+    answer = await adapter(Wire(error(status, code))).send(sms())
+    assert answer == NotProcessed(
+        reason=f"{status} {code}", provider_code=str(code), sender_fault=True
     )
 
 
@@ -147,9 +161,10 @@ async def test_too_many_requests_pass(
 
 
 def test_the_tables_hold_the_codes_above_and_no_code_twice() -> None:
-    tables = [set(REFUSALS), set(ACCOUNT_FAULTS), set(OVERLOADS)]
-    assert sum(map(len, tables)) == len(set().union(*tables)) == 10 + len(FAULTS) + 6
+    tables = [set(REFUSALS), set(ACCOUNT_FAULTS), set(SENDER_FAULTS), set(OVERLOADS)]
+    assert sum(map(len, tables)) == len(set().union(*tables)) == 10 + 11 + 8 + 6
     assert set(FAULTS) == ACCOUNT_FAULTS
+    assert set(OF_SENDERS) == SENDER_FAULTS
 
 
 @pytest.mark.parametrize("status", [*range(500, 512), 100, 200, 202, 204, 301, 307, 405, 408, 425])

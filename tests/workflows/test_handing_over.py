@@ -161,6 +161,20 @@ async def test_a_busy_provider_is_called_in_its_own_queue(harness: HarnessFactor
     assert in_line == handed
 
 
+async def test_a_slow_account_gets_its_own_budget(harness: HarnessFactory) -> None:
+    provider, budget = f"slow-{uuid4()}", timedelta(seconds=75)
+    busy = DispatchResult(verdict=Verdict.BUSY, provider=provider, budget=budget)
+    dispatch, _ = fake(steps.dispatch, busy)
+    queued, handed = fake(steps.dispatch_queued, ACCEPTED_AND_REPORTED)
+    settle, _ = fake(steps.settle, DELIVERED)
+    async with harness(dispatch, queued, settle, provider=provider) as send:
+        assert await send.play() is MessageStatus.DELIVERED
+        [scheduled] = await send.events(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+    options = scheduled.activity_task_scheduled_event_attributes
+    assert options.start_to_close_timeout.ToTimedelta() == budget
+    assert handed == [DispatchStep(tenant_id=3, message_id=7, budget=budget)]
+
+
 async def test_a_refusal_in_the_queue_of_a_busy_provider_counts_as_any_other(
     harness: HarnessFactory,
 ) -> None:

@@ -5,7 +5,7 @@ Fields are only added, with a default, so that running workflows can still be re
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from models.enums import ErrorCode, MessageStatus
@@ -38,7 +38,7 @@ class Verdict(StrEnum):
     QUEUED_FOR_SENDER = "QUEUED_FOR_SENDER"
     """Queued for its sender; signaled when a slot is granted. `until` covers a lost signal."""
     BUSY = "BUSY"
-    """The provider's fast path is full: retry on the provider's own task queue."""
+    """The provider's fast path is full or its calls are slow: use its own task queue."""
     AMBIGUOUS = "AMBIGUOUS"
     """The provider may or may not have accepted it."""
     OVER = "OVER"
@@ -47,12 +47,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchStep:
-    """The message to dispatch."""
+    """The message to dispatch.
+
+    `budget` is set in the queue of an account with slow calls.
+    """
 
     tenant_id: int
     message_id: int
     merchant_id: int = 0
     public_id: int = 0
+    budget: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,7 @@ class DispatchResult:
 
     `provider` is the name of the account. `until` is set with LATER and QUEUED_FOR_SENDER,
     `error_code` with REFUSED and BLOCKED.
+    `budget` is set with BUSY for an account with slow calls.
     `reported` means that no signal need be awaited: a report is already stored, or none will come.
     """
 
@@ -70,6 +75,7 @@ class DispatchResult:
     until: datetime | None = None
     error_code: ErrorCode | None = None
     reported: bool = False
+    budget: timedelta | None = None
 
 
 class Finding(StrEnum):

@@ -1,10 +1,12 @@
 """The workflow of one accepted message."""
 
 import contextlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, TimeoutType
+from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 with workflow.unsafe.imports_passed_through():
     from models.enums import ErrorCode, MessageStatus
@@ -22,6 +24,12 @@ with workflow.unsafe.imports_passed_through():
         SettleStep,
         Verdict,
     )
+
+
+def never_started(error: ActivityError) -> bool:
+    """Return whether no worker took the activity from its task queue in time."""
+    cause = error.cause
+    return isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START
 
 
 @workflow.defn(name="send-message")
@@ -68,7 +76,7 @@ class SendMessage:
     async def _deliver(self) -> Ending:
         """Dispatch until a provider has accepted the message, or none may."""
         while True:
-            result = await self._dispatch()
+            result = await self._dispatch_again()
             match result.verdict:
                 case Verdict.ACCEPTED:
                     return await self._await_report()
@@ -88,6 +96,18 @@ class SendMessage:
                     if finding is Finding.UNCERTAIN:
                         return Ending.GIVEN_UP
 
+    async def _dispatch_again(self) -> DispatchResult:
+        """Dispatch; a dispatch that waited too long in an account's queue is decided anew.
+
+        Nothing was done in that queue. The account may have been taken out meanwhile.
+        """
+        try:
+            return await self._dispatch()
+        except ActivityError as error:
+            if never_started(error):
+                return DispatchResult(verdict=Verdict.LATER)
+            raise
+
     async def _dispatch(self) -> DispatchResult:
         """Try once on the fast path; if the provider is busy, on its own task queue.
 
@@ -104,7 +124,9 @@ class SendMessage:
         result = await workflow.execute_local_activity(steps.dispatch, step, **policies.DISPATCH)
         if result.verdict is Verdict.BUSY and result.provider is not None:
             result = await workflow.execute_activity(
-                steps.dispatch_queued, step, **policies.dispatch_queued(result.provider)
+                steps.dispatch_queued,
+                replace(step, budget=result.budget),
+                **policies.dispatch_queued(result.provider, result.budget),
             )
         self._reported = self._reported or result.reported
         return result

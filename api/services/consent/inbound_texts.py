@@ -24,6 +24,7 @@ from models.queries.consent.inbound_texts import Addressee, StoredInbound, Write
 from models.queries.consent.suppression import lift
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
+from models.rules.accounts.account_scope import AccountScope
 from models.rules.consent.keywords import is_stop_source, start_source, stop_source
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.identity import SendStart
@@ -57,9 +58,12 @@ class Inbox:
         starter: WorkflowStarter,
         verifiers: Mapping[str, VerifyInbound],
         *,
+        scope: Callable[[str], AccountScope | None],
         start_within: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
+        """`scope` returns whom an account serves; None: every tenant."""
+        self._scope = scope
         self._database = database
         self._starter = starter
         self._verifiers = verifiers
@@ -116,7 +120,7 @@ class Inbox:
             number = await find_number(looking, text.number, self._clock())
         if number is None:
             raise NotFound
-        if not number.is_received_by(account):
+        if not number.is_received_by(account, self._scope(account)):
             _note_foreign(account, number)
             return None
         key = self._database.contact_keys.key_of_sender(text.sender)

@@ -355,15 +355,14 @@ async def test_another_tenants_message_is_not_found(database: Database, owner: O
 async def test_nothing_is_claimed_that_might_outlast_its_step(
     database: Database, owner: Owner
 ) -> None:
-    provider = Scripted()
-    # with the margin, 0.5 s less than the step's timeout
-    provider.timeout = timedelta(seconds=18.5)
+    # with the margin, 4 s less than the step's timeout in a queue
+    provider = Scripted(timeout=timedelta(seconds=10))
     harness = Harness(database, owner, provider)
     message_id = await harness.accept()
     async with database.transaction() as db:
         await lock_for_dispatch(db, tenant_id=owner.tenant_id, message_id=message_id)
-        under_way = asyncio.create_task(harness.dispatch(message_id))
-        await asyncio.sleep(0.8)
+        under_way = asyncio.create_task(harness.dispatch(message_id, queued=True))
+        await asyncio.sleep(4.3)
     with pytest.raises(TransientError):
         await under_way
     assert (provider.sent, await harness.attempts(message_id)) == ([], [])

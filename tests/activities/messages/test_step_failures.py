@@ -155,7 +155,7 @@ async def test_infrastructure_is_never_counted(database: Database, owner: Owner)
     away = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
     harness = Counted(away, owner, Scripted())
     message_id = await Counted(database, owner, Scripted()).accept()
-    step = DispatchStep(**harness.ids(message_id))
+    step = DispatchStep(tenant_id=owner.tenant_id, message_id=message_id)
     with pytest.raises(SQLAlchemyError):
         await counted(database, "dispatch", harness.dispatching.dispatch, step)
     assert await Counted(database, owner, Scripted()).failures(message_id) == []

@@ -97,3 +97,19 @@ def test_no_provider_is_tried_again_after_it_refused(past: list[tuple[str, Attem
     following = next_after(*past)
     assert following not in refused
     assert (following is None) is ({"a", "b"} <= refused)
+
+
+@pytest.mark.parametrize(
+    ("account", "inferred", "accounts"),
+    [
+        ("a", False, ["b", "a"]),
+        ("a", True, ["a"]),
+        ("gone", True, ["a", "b"]),
+    ],
+)
+def test_an_absence_that_is_not_proven_is_tried_again_by_the_same_account_alone(
+    account: str, inferred: bool, accounts: list[str]
+) -> None:
+    past = [PastAttempt(account=account, state=AttemptState.ABSENT, inferred=inferred)]
+    turns = ROUTES.in_turn(ROUTES.able(LIVE, Channel.SMS), past)
+    assert [provider.account for provider in turns] == accounts
