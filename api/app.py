@@ -1,9 +1,11 @@
 """Builds the HTTP application from the settings."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -36,13 +38,15 @@ from api.routes import (
     voice_provisioning,
     webhooks,
 )
+from api.services.accounts.reload import AccountReload
 from api.services.messages.started import StartedMessages
+from models.configuration.accounts import Configuration, read_configuration
 from models.database.limits import API
 from models.rules.consent.contact_keys import ContactKeys
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
-from providers.vendors import open_vendors, open_verifiers
+from providers.vendors import check_accounts, open_providers
 from workflows.client import connect
 
 PUBLIC = (
@@ -73,11 +77,15 @@ reports, come first.
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the application; it opens its connections in its lifespan."""
+    """Build the application; it opens its connections in its lifespan.
+
+    Raises BadSettings for mistakes in the providers file.
+    """
     if settings.server_secret is None:
         raise RuntimeError("HEXAVOX_SERVER_SECRET is not set: it signs what the API hands out.")
     server_secret = settings.server_secret.get_secret_value()
     contact_keys = settings.contact_keys()
+    check_accounts(_configuration(settings), settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -138,10 +146,13 @@ async def _open_services(
     started = StartedMessages(database, settings.sweep_grace)
     starters = open_starters(settings, await connect(lazy=True), started)
     stack.push_async_callback(starters.sends.close)
+    providers = open_providers(settings, http, _now)
+    stack.push_async_callback(providers.accounts.close)
+    await providers.accounts.replace(_configuration(settings))
     connections = Connections(
         database=database,
-        vendors=open_vendors(settings, http),
-        verifiers=open_verifiers(settings, _now),
+        vendors=providers.vendors,
+        verifiers=providers.verifiers,
         starters=starters,
         started=started,
     )
@@ -153,7 +164,15 @@ async def _open_services(
         started.run(),
     ):
         stack.push_async_callback(_end, asyncio.create_task(regular))
+    if settings.providers_file is not None:
+        reload = AccountReload(database, providers.accounts, partial(_configuration, settings))
+        stack.enter_context(reload.on_hangup())
+        stack.push_async_callback(_end, asyncio.create_task(reload.run()))
     return services
+
+
+def _configuration(settings: Settings) -> Configuration:
+    return read_configuration(settings.providers_file, os.environ)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -26,6 +26,7 @@ from api.services.messages.permission import Permissions, UnsubscribeLinks
 from api.services.messages.quote import Quoting
 from api.services.messages.read import Messages
 from api.services.messages.recordings import Recordings
+from api.services.messages.routed_senders import RoutedSenders
 from api.services.messages.started import StartedMessages
 from api.services.registration.brands import Brands
 from api.services.registration.campaigns import Campaigns
@@ -44,7 +45,6 @@ from models.rules.voice.sip import SipSecrets
 from models.session import Database
 from models.settings import Settings
 from providers import kamailio
-from providers.provider_preferences import asked_first
 from providers.vendors import Vendors, Verifiers
 
 Clock = Callable[[], datetime]
@@ -186,7 +186,8 @@ def _messages(
     settings: Settings, connections: Connections, links: UnsubscribeLinks, clock: Clock
 ) -> MessageServices:
     database, starter = connections.database, connections.starters.sends
-    permissions = Permissions(database, links)
+    senders = RoutedSenders(connections.vendors.routes)
+    permissions = Permissions(database, links, senders)
     admission = Admission(database, limit=settings.open_limit, lag_allowed=settings.lag_allowed)
     reads = Messages(database)
     canceling = Canceling(database, starter, reads, clock)
@@ -201,7 +202,7 @@ def _messages(
         ),
         reads=reads,
         canceling=CancelRequests(database, canceling, clock),
-        quoting=Quoting(database, permissions, asked_first(), clock),
+        quoting=Quoting(database, permissions, senders, clock),
         recordings=Recordings(database, connections.vendors.recordings),
         receipts=Receipts(database, starter, connections.verifiers.reports),
         admission=admission,
@@ -219,6 +220,7 @@ def _consent(
             database,
             connections.starters.sends,
             connections.verifiers.inbound_texts,
+            scope=connections.vendors.routes.scope,
             start_within=settings.start_within,
             clock=clock,
         ),

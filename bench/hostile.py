@@ -8,9 +8,12 @@ import asyncio
 import json
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -19,6 +22,7 @@ from bench.harness import Harness, make_bench_owner, running
 from bench.wire import Refused
 from models.settings import Settings
 from tests.factories import NO_LIMITS, Owner
+from tests.providers_files import TWILIO, TWILIO_TOKEN_VARIABLE, write_file
 from tests.stack import ROOT
 
 WANTED: Final = 3.0
@@ -29,14 +33,9 @@ _PATIENCE: Final = 30.0
 """Seconds after a round within which its messages may end."""
 
 
-TWILIO: Final = {
-    "HEXAVOX_TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-    "HEXAVOX_TWILIO_AUTH_TOKEN": "nobody-knows-this-token",
-    "HEXAVOX_TWILIO_PRIMARY_PROFILE": "BU" + "0" * 32,
-    "HEXAVOX_TWILIO_NOTIFY_EMAIL": "nobody@example.com",
-}
-"""An account makes the API open its webhook for forms. No tenant uses the account, so no request is
-sent with it.
+TOKEN: Final = "nobody-knows-this-token"
+"""Secret of an account, which makes the API open its webhook for forms. No tenant uses the account,
+so no request is sent with it.
 """
 
 
@@ -55,9 +54,24 @@ def default_limits() -> dict[str, str]:
     return {f"HEXAVOX_{name.upper()}": str(fields[name].default) for name in NO_LIMITS}
 
 
+@contextmanager
+def providers_file() -> Iterator[dict[str, str]]:
+    """Write a providers file; return the environment that names it and holds its secret."""
+    with tempfile.TemporaryDirectory(prefix="hexavox-bench-") as folder:
+        path = write_file(Path(folder), TWILIO)
+        yield {"HEXAVOX_PROVIDERS_FILE": str(path), TWILIO_TOKEN_VARIABLE: TOKEN}
+
+
 async def measure(rounds: int, seconds: float, names: Sequence[str] = ()) -> None:
     """Measure the named attacks, or all, and print a table."""
-    async with running(waits={**default_limits(), **TWILIO}) as harness:
+    with providers_file() as accounts:
+        await _measure({**default_limits(), **accounts}, rounds, seconds, names)
+
+
+async def _measure(
+    waits: Mapping[str, str], rounds: int, seconds: float, names: Sequence[str]
+) -> None:
+    async with running(waits=waits) as harness:
         attacker = await make_bench_owner(harness.stack.database_url)
         await _observe(harness, seconds)  # warm-up
         print(

@@ -8,7 +8,19 @@ import typer
 
 from cli import database, processes
 from cli.command_errors import Commands
-from cli.commands import invoice, keys, numbers, payments, prices, rates, tenants, voice
+from cli.commands import (
+    addresses,
+    bounces,
+    invoice,
+    keys,
+    numbers,
+    payments,
+    prices,
+    providers,
+    rates,
+    tenants,
+    voice,
+)
 
 app = typer.Typer(
     name="hexavox",
@@ -24,9 +36,12 @@ app.command("worker")(processes.worker)
 app.command("simulator")(processes.simulator)
 app.command("replay")(processes.replay)
 app.command("migrate")(database.migrate)
+app.command("bounces")(bounces.bounces)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="key")
 app.add_typer(numbers.app, name="number")
+app.add_typer(addresses.app, name="address")
+app.add_typer(providers.app, name="provider")
 app.add_typer(payments.app, name="payment")
 app.add_typer(rates.app, name="rates")
 app.add_typer(prices.app, name="prices")

@@ -21,7 +21,7 @@ OTHERS: Final = frozenset(
     for name in (
         *("DATA_DIR", "TEMPORAL_PORT", "TEMPORAL_UI_PORT"),
         *("URL", "API_KEY", "API_SECRET", "TEMPORAL_UI_URL"),
-        *("KAMAILIO_PASSWORD", "VERSION", "PRISM"),
+        *("KAMAILIO_PASSWORD", "VERSION", "PRISM", "POSTFIX"),
     )
 )
 """Variables of ours that other code reads."""

@@ -38,6 +38,10 @@ DEFAULT_DETAILS: Final[Mapping[str, str]] = {
     "POST /api/v1/merchants first.",
     "SENDER_NOT_REGISTERED": "There is no number or e-mail address that this merchant may send "
     "from. Ask the operator for one, or register a number.",
+    "DESTINATION_NOT_ALLOWED": "The tenant may not send to the country of this number, or the "
+    "number has none. Ask the operator to allow it.",
+    "NO_RATE": "No rate card says what a message to this destination costs, so it is not sent. Ask "
+    "the operator to import one.",
     "NOT_FOUND": "Nothing is at this path. Check the path.",
     "MERCHANT_NOT_FOUND": "This key has no merchant with this merchantId. Check the merchantId, or "
     "create the merchant with POST /api/v1/merchants.",

@@ -6,7 +6,8 @@
     ├── InvalidCredentials 401
     ├── InsufficientCredits 402
     ├── PolicyForbids 403 ─ Forbidden, ChannelNotAllowed, ConsentOptedOut, ConsentRequired,
-    │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered
+    │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered,
+    │                      DestinationNotAllowed, NoRate
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, BrandNotFound,
     │                     PaymentNotFound,
     │                      CampaignNotFound, NumberNotFound, VoiceUserNotFound, NotFound
@@ -179,6 +180,20 @@ class SenderNotRegistered(PolicyForbids):
 
     code = "SENDER_NOT_REGISTERED"
     title = "No registered sender"
+
+
+class DestinationNotAllowed(PolicyForbids):
+    """The tenant may not send to the recipient's country."""
+
+    code = "DESTINATION_NOT_ALLOWED"
+    title = "The destination is not allowed"
+
+
+class NoRate(PolicyForbids):
+    """No rate card says what a real message to this destination costs."""
+
+    code = "NO_RATE"
+    title = "No rate for this destination"
 
 
 class NotThere(HexavoxError):

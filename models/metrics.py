@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 PAYMENTS_ENDED: Final = Counter(
     "hexavox_payments_ended", "Purchases of credits by the status they ended with", ["status"]
@@ -21,3 +21,23 @@ CHARGE_MISMATCHES: Final = Counter(
     "Signed reports of charges that were not believed, by what does not belong",
     ["gateway", "reason"],
 )
+
+ACCOUNT_LIMITS: Final = Counter(
+    "hexavox_account_limits",
+    "Attempts that reached 80 or 100 % of an account's daily spending limit, or were held back",
+    ["account", "percent"],
+)
+"""Counted by workers."""
+
+PROVIDER_CIRCUIT: Final = Gauge(
+    "hexavox_provider_circuit",
+    "1 for the state of an account's circuit, as this worker knows it",
+    ["account", "state"],
+)
+
+PROVIDER_ATTEMPTS: Final = Counter(
+    "hexavox_provider_attempts",
+    "Calls that sent a message, by their outcome",
+    ["account", "outcome"],
+)
+"""Counted by the worker that made the call; the simulator's are not counted."""

@@ -7,23 +7,21 @@ TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_CLIENT_CERT
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from models.configuration.database_setting import DatabaseUrl
 from models.configuration.environment_settings import BadSettings, EnvironmentSettings
 from models.configuration.request_limit_settings import RequestLimitSettings
 from models.configuration.setting_types import (
     CallDuration,
-    DatabaseUrl,
     Domain,
     Duration,
-    Email,
     File,
     Host,
     IgnoreCase,
-    Label,
     LogLevel,
     Name,
     Origin,
@@ -35,10 +33,6 @@ from models.configuration.setting_types import (
     StunUrls,
     Transports,
     TurnUrls,
-    TwilioAccount,
-    TwilioProfile,
-    TwilioSipDomain,
-    WebUrl,
 )
 from models.database.url import sqlalchemy_url
 from models.rules.consent.contact_keys import SECRET_BYTES, ContactKeys
@@ -169,27 +163,10 @@ class Settings(ServingSettings, RequestLimitSettings):
         default=timedelta(milliseconds=400),
         description="How long a hand-over waits for its report where reports come fast; 0: never.",
     )
-    twilio_account_sid: TwilioAccount | None = Field(
-        default=None, description="Registers LIVE tenants' brands."
-    )
-    twilio_auth_token: Secret | None = None
-    twilio_label: Label | None = Field(
+    providers_file: File | None = Field(
         default=None,
-        description="Tells this installation's things from those of others on the same account.",
+        description="The accounts at vendors and the routes, in TOML; read again on SIGHUP.",
     )
-    twilio_primary_profile: TwilioProfile | None = Field(
-        default=None,
-        description="The operator's own approved customer profile: every merchant's names it.",
-    )
-    twilio_notify_email: Email | None = Field(
-        default=None, description="Where Twilio writes to about a merchant's registration."
-    )
-    twilio_sip_domain: TwilioSipDomain | None = Field(
-        default=None, description="Where SIP clients register."
-    )
-    twilio_api_url: WebUrl = "https://api.twilio.com"
-    twilio_messaging_url: WebUrl = "https://messaging.twilio.com"
-    twilio_trusthub_url: WebUrl = "https://trusthub.twilio.com"
 
     report_wait: Duration = timedelta(minutes=10)
     poll_first: Duration = timedelta(minutes=5)
@@ -244,7 +221,7 @@ class Settings(ServingSettings, RequestLimitSettings):
 
     voice_directory: Name = Field(
         default="kamailio",
-        description="Who registers SIP users: kamailio reads our tables, others must be told.",
+        description="Who registers SIP users: kamailio, which reads our tables, or an account.",
     )
     sip_domain: Domain = "sip.localhost"
     sip_realm: Domain | None = None
@@ -267,18 +244,6 @@ class Settings(ServingSettings, RequestLimitSettings):
         if str(values.get("profile", "")).strip().lower() == Profile.DEMO:
             return {**{name: timedelta(seconds=s) for name, s in _DEMO_WAITS.items()}, **values}
         return values
-
-    @model_validator(mode="after")
-    def _twilio_is_whole(self) -> Self:
-        needed = {
-            "HEXAVOX_TWILIO_AUTH_TOKEN": self.twilio_auth_token,
-            "HEXAVOX_TWILIO_PRIMARY_PROFILE": self.twilio_primary_profile,
-            "HEXAVOX_TWILIO_NOTIFY_EMAIL": self.twilio_notify_email,
-        }
-        missing = [name for name, value in needed.items() if not value]
-        if self.twilio_account_sid is not None and missing:
-            raise ValueError(f"HEXAVOX_TWILIO_ACCOUNT_SID needs {', '.join(missing)} as well")
-        return self
 
     def contact_keys(self) -> ContactKeys:
         """Read the key file.

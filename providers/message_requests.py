@@ -28,6 +28,7 @@ def _fields(envelope: Envelope) -> dict[str, Any]:
         "reference": envelope.reference,
         "callback_url": envelope.callback_url,
         "not_after": envelope.not_after,
+        "valid_until": envelope.valid_until,
     }
 
 

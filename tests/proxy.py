@@ -13,8 +13,9 @@ class Proxy:
     dropped their state: no byte, no FIN and no RST arrives any more.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, listen: int = 0) -> None:
         self._target = port
+        self._listen = listen
         self._server: asyncio.Server | None = None
         self._mute = False
         self.asked = 0
@@ -25,7 +26,7 @@ class Proxy:
         self._writers: list[asyncio.StreamWriter] = []
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._listen)
         return self
 
     async def __aexit__(

@@ -99,6 +99,7 @@ def test_an_adapter_that_is_built_elsewhere_breaks_a_contract(tmp_path: Path) ->
         "activities/registration/registrations.py": "providers.vendors",
         "cli/worker/composition.py": "providers.simulator.payments",
         "providers/routing.py": "providers.twilio.sip",
+        "api/services/messages/read.py": "providers.smtp.messages",
     }
     for layer in LAYERS:
         shutil.copytree(

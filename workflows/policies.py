@@ -36,6 +36,9 @@ def gap_after(attempt: int) -> timedelta:
 _SCHEDULE_TIMEOUT: Final = timedelta(minutes=5)
 """An activity that fails for this long returns to the workflow, which checks its horizon."""
 
+QUEUE_PATIENCE: Final = timedelta(minutes=15)
+"""Longest wait in the queue of an account; no worker serves it once the account is taken out."""
+
 _HEARTBEAT_TIMEOUT: Final = timedelta(seconds=5)
 """Longest delay of an activity that sends heartbeats when its worker is killed."""
 
@@ -148,6 +151,7 @@ def dispatch_queued(account: str, budget: timedelta | None = None) -> ActivityCo
         start_to_close_timeout=budget or DISPATCH_QUEUED_BUDGET,
         retry_policy=_RETRY,
         summary=f"dispatch, queued for {account}",
+        schedule_to_start_timeout=QUEUE_PATIENCE,
     )
 
 

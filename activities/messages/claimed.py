@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from activities.messages.account_evidence import Probe
 from activities.messages.inline_report_wait import Route
 from models.queries.messages.dispatch import Dispatchable
 from models.queries.senders.sender_queue import SenderQueueKey, Slot
@@ -29,6 +30,10 @@ class Claimed:
     slot: Slot | None
     """The reserved slot, if its sender is rate-limited."""
     request: SendRequest = field(repr=False)
+    skipped: frozenset[str] = frozenset()
+    """Accounts that were to send it before this one and could not."""
+    probe: Probe | None = None
+    """The lease of the account's circuit, if this attempt is its probe."""
 
     @property
     def route(self) -> Route:
@@ -78,5 +83,6 @@ def request_of(
         reference=str(reference),
         callback_url=f"{public_url}/webhooks/{account}/{reference}",
         not_after=deadline,
+        valid_until=found.candidate.expires_at,
     )
     return request_for(found.channel, envelope, found.body, found.details, text)

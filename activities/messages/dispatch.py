@@ -1,18 +1,24 @@
 """Dispatches a message to a provider: claim, call, conclude."""
 
-import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
+from activities.messages import spending_guard
+from activities.messages.account_choice import AccountUnavailable, choose_account
+from activities.messages.account_health import AccountHealth
 from activities.messages.claimed import MARGIN, Claimed, Queued, reference_of, request_of
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
+from activities.messages.sender_slots import ensure_granting, reserve_slot, wait_for_slot
+from activities.messages.spending_guard import SpendingLimited
 from activities.messages.text_parts import NeedsTextPart, TextParts, quick_text
+from activities.messages.verdicts import verdict_of
 from activities.messages.waits import note_preparation, note_wait
 from models.database.transaction_limits import LockScope
 from models.enums import AttemptState, ErrorCode, MessageType, SuppressionReason
@@ -26,8 +32,7 @@ from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import Slot
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.dispatch_decision import DispatchAction, decide
-from models.rules.senders import pacing
-from models.rules.senders.pacing import SlotAction
+from models.rules.system.failures import TransientError
 from models.session import Database, WriteSession
 from providers.ports.messages import (
     Accepted,
@@ -37,18 +42,12 @@ from providers.ports.messages import (
     Proof,
     Refused,
 )
-from providers.routing import PastAttempt, Routes
+from providers.routing import Routes
 from workflows import policies
 from workflows.messages.types import DispatchResult, DispatchStep, Verdict
-from workflows.names import priority_of
-from workflows.senders.start import start_sender_queue
-from workflows.senders.types import SenderQueueStep
 
 _SLOT_MISSED = NotProcessed(reason="its slot was missed")
 """The worker was stopped for so long that the sender's next slot is far ahead."""
-
-_BACK_OFF_FIRST = timedelta(seconds=1)
-_BACK_OFF_LONGEST = timedelta(minutes=5)
 
 
 class Dispatching:
@@ -63,6 +62,7 @@ class Dispatching:
         slots: int,
         inline_report_wait: InlineReportWait,
         sweep_grace: timedelta = timedelta(minutes=1),
+        health: AccountHealth | None = None,
     ) -> None:
         self._database = database
         self._routes = routes
@@ -70,6 +70,7 @@ class Dispatching:
         self._slots = Slots(slots)
         self._inline_report_wait = inline_report_wait
         self._sweep_grace = sweep_grace
+        self._health = health or AccountHealth(database, tuple)
         self._text_parts = TextParts(database)
 
     @activity.defn(name="dispatch")
@@ -112,35 +113,84 @@ class Dispatching:
         `ends` is the end of the activity's budget, in seconds of the monotonic clock. `text` is the
         text part of an e-mail, if it was already rendered.
         """
-        lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "dispatch")
         with ExitStack() as call_permit:
-            async with self._database.transaction(lock_scope) as db:
-                claimed = await self._claim(db, step, call_permit if fast else None, text)
-                if isinstance(claimed, Claimed):
-                    claimed.check_time(ends)
-                if isinstance(claimed, Queued):
-                    await note_wait(db, step, claimed.result, self._sweep_grace)
-                elif isinstance(claimed, DispatchResult):
-                    await note_wait(db, step, claimed, self._sweep_grace)
-                elif isinstance(claimed, NeedsTextPart):
-                    await note_preparation(db, step)
+            claimed = await self._commit_or_explain(step, ends, call_permit, text, fast=fast)
             if isinstance(claimed, DispatchResult | NeedsTextPart):
                 return claimed
             if isinstance(claimed, Queued):
-                return await self._ensure_granting(claimed)
+                return await ensure_granting(claimed)
             if claimed.slot is not None:
                 call_permit.close()  # while waiting, it must not occupy a call of the fast path
-                if not await self._wait_for_slot(claimed, claimed.slot):
+                if not await wait_for_slot(self._database, claimed, claimed.slot):
                     return await self._conclude(step, claimed, _SLOT_MISSED, await_report=False)
                 if fast:  # the sender's slot is due now, even if the fast path is full
                     self._slots.take(claimed.provider.account, call_permit)
-            answer = await claimed.provider.send(claimed.request)
+            answer = await self._health.send(
+                claimed.provider, claimed.request, step.tenant_id, claimed.probe
+            )
         return await self._conclude(step, claimed, answer, await_report=fast)
 
-    async def _claim(
-        self, db: WriteSession, step: DispatchStep, call_permit: ExitStack | None, text: str | None
+    async def _commit_or_explain(
+        self,
+        step: DispatchStep,
+        ends: float,
+        call_permit: ExitStack,
+        text: str | None,
+        *,
+        fast: bool,
     ) -> Claimed | Queued | NeedsTextPart | DispatchResult:
-        """Write the attempt as REQUESTED, or return why there is none."""
+        """Commit an attempt, or why there is none, with the first account that takes the message.
+
+        Each account that turns out to be unavailable is left out in a new transaction.
+        """
+        lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "dispatch")
+        unavailable: dict[str, datetime] = {}
+        limited: SpendingLimited | None = None
+        for _ in range(len(self._routes.providers) + 1):
+            try:
+                async with self._database.transaction(lock_scope) as db:
+                    permit = call_permit if fast else None
+                    claimed = await self._claim(db, step, permit, text, unavailable)
+                    await self._note(db, step, claimed, ends)
+                    if limited is not None:
+                        await limited.warn(db)
+                return claimed
+            except AccountUnavailable as reason:
+                unavailable[reason.account] = reason.until
+                limited = reason if isinstance(reason, SpendingLimited) else limited
+                call_permit.close()
+        raise TransientError("no account could be chosen")
+
+    async def _note(
+        self,
+        db: WriteSession,
+        step: DispatchStep,
+        claimed: Claimed | Queued | NeedsTextPart | DispatchResult,
+        ends: float,
+    ) -> None:
+        """Write when the message is looked at again; raise if no time is left for its call."""
+        match claimed:
+            case Claimed():
+                claimed.check_time(ends)
+            case Queued():
+                await note_wait(db, step, claimed.result, self._sweep_grace)
+            case DispatchResult():
+                await note_wait(db, step, claimed, self._sweep_grace)
+            case NeedsTextPart():
+                await note_preparation(db, step)
+
+    async def _claim(
+        self,
+        db: WriteSession,
+        step: DispatchStep,
+        call_permit: ExitStack | None,
+        text: str | None,
+        unavailable: Mapping[str, datetime],
+    ) -> Claimed | Queued | NeedsTextPart | DispatchResult:
+        """Write the attempt as REQUESTED, or return why there is none.
+
+        Raises AccountUnavailable if the chosen account can't take the message now.
+        """
         found = await dispatching.lock_for_dispatch(
             db,
             tenant_id=step.tenant_id,
@@ -156,21 +206,19 @@ class Dispatching:
             if decision.held_back:
                 await waiting.note_held_back(db, step.tenant_id, step.message_id, now)
             return without_claim(decision, found, self._routes.silent)
-        past = [PastAttempt(account=a.account, state=a.state) for a in found.attempts]
-        provider = self._routes.following(found.delivery_mode, found.channel, past)
-        if provider is None:
+        urgent = found.type is MessageType.OTP
+        held = self._health.unavailable(step.tenant_id, step.message_id, urgent=urgent)
+        choice = await choose_account(db, self._routes, found, {**held, **unavailable})
+        if isinstance(choice, DispatchResult):
             await sender_queue.leave(db, found.pace, message_id=step.message_id)
-            refusals = [a.error_code for a in found.attempts if a.error_code is not None]
-            return DispatchResult(
-                verdict=Verdict.REFUSED,
-                error_code=refusals[-1] if refusals else ErrorCode.NO_PROVIDER,
-            )
+            return choice
+        provider, found = choice.provider, choice.found
         if text is None:
             text = quick_text(found)
         if text is None:
             return NeedsTextPart(
                 merchant_id=found.merchant_id,
-                urgent=found.type is MessageType.OTP,
+                urgent=urgent,
                 html=found.body,
             )
         budget = policies.slow_budget(provider.timeout)
@@ -179,10 +227,11 @@ class Dispatching:
         full = call_permit is not None and not self._slots.take(provider.account, call_permit)
         if slow or full:
             return DispatchResult(verdict=Verdict.BUSY, provider=provider.account, budget=budget)
-        slot = await self._reserve_slot(db, step, found)
+        slot = await reserve_slot(db, step, found)
         if isinstance(slot, Queued | DispatchResult):
             return slot
-        return await self._commit_claim(db, step, found, provider, slot, text, now)
+        claimed = await self._commit_claim(db, step, found, provider, slot, text, now)
+        return replace(claimed, skipped=choice.skipped)
 
     async def _commit_claim(
         self,
@@ -226,61 +275,11 @@ class Dispatching:
             grace=self._sweep_grace,
             listed=provider.proof is Proof.LISTING,
         )
-        return claimed
-
-    async def _reserve_slot(
-        self, db: WriteSession, step: DispatchStep, found: Dispatchable
-    ) -> Slot | Queued | DispatchResult | None:
-        """Return the reserved slot of the sender, or why the message is not sent yet."""
-        if found.pace is None:
-            return None
-        reservation = await sender_queue.reserve_slot(
-            db,
-            found.pace,
-            message_id=step.message_id,
-            merchant_id=found.merchant_id,
-            type=found.type,
-            priority=priority_of(found.type),
+        probe = await self._health.take_probe(
+            db, provider.account, step.tenant_id, deadline=deadline
         )
-        if reservation.slot is None:
-            expires_at = found.candidate.expires_at
-            until = pacing.recheck_at(reservation.queued_at, reservation.now, expires_at)
-            return Queued(
-                result=DispatchResult(verdict=Verdict.QUEUED_FOR_SENDER, until=until),
-                queue=found.pace.queue,
-                first=reservation.first,
-            )
-        if reservation.action is SlotAction.RETURN:
-            until = datetime.now(UTC) + reservation.slot.wait - pacing.RETURN_LEAD
-            return DispatchResult(verdict=Verdict.LATER, until=until)
-        return reservation.slot
-
-    async def _ensure_granting(self, entry: Queued) -> DispatchResult:
-        """Start the queue's workflow unless it is running. On failure the activity is retried."""
-        queue = entry.queue
-        await start_sender_queue(
-            activity.client(),
-            SenderQueueStep(
-                tenant_id=queue.tenant_id,
-                sender_id=queue.sender_id,
-                sender_public_id=queue.sender_public_id,
-                channel=queue.channel,
-            ),
-            message_queued=entry.first,
-        )
-        return entry.result
-
-    async def _wait_for_slot(self, claimed: Claimed, slot: Slot) -> bool:
-        """Wait for the slot, replacing a missed one; False if the next one is too far ahead."""
-        assert claimed.found.pace is not None
-        while True:
-            await asyncio.sleep(slot.wait.total_seconds())
-            if time.monotonic() <= slot.closes:
-                return True
-            async with self._database.transaction() as db:
-                slot = await sender_queue.reserve_next_slot(db, claimed.found.pace)
-            if slot.wait > min(pacing.LATE_INLINE_WAIT, claimed.deadline - datetime.now(UTC)):
-                return False
+        await spending_guard.reserve(db, step, claimed, now)
+        return replace(claimed, probe=probe)
 
     async def _conclude(
         self, step: DispatchStep, claimed: Claimed, answer: Answer, *, await_report: bool
@@ -298,7 +297,8 @@ class Dispatching:
             self._report_timeout(claimed) if await_report and accepted is not None else None
         )
         opted_out = refused is not None and refused.error_code is ErrorCode.OPTED_OUT
-        async with self._database.transaction() if opted_out else self._database.statement() as db:
+        several = opted_out or claimed.found.guarded
+        async with self._database.transaction() if several else self._database.statement() as db:
             concluded = await conclude.conclude(
                 db,
                 tenant_id=step.tenant_id,
@@ -314,6 +314,7 @@ class Dispatching:
             )
             if opted_out:
                 await self._suppress(db, step, claimed)
+            await spending_guard.release(db, step, claimed, concluded.state)
         log_answer(answer, account=claimed.provider.account, attempt=claimed.number)
         taken = concluded.state is AttemptState.ACCEPTED
         if concluded.mismatch:
@@ -324,7 +325,8 @@ class Dispatching:
                 awaited_inline, claimed.route, report_timeout
             )
             concluded = replace(concluded, reported=reported)
-        return self._verdict(claimed, answer, concluded)
+        held = self._health.unavailable(step.tenant_id, step.message_id, urgent=False)
+        return verdict_of(self._routes, claimed, answer, concluded, unavailable=held)
 
     def _report_timeout(self, claimed: Claimed) -> timedelta | None:
         """Return how long to wait inline for the report.
@@ -349,51 +351,3 @@ class Dispatching:
             source=f"{claimed.provider.name}: carrier opt-out",
             now=datetime.now(UTC),
         )
-
-    def _verdict(
-        self, claimed: Claimed, answer: Answer, concluded: conclude.Concluded
-    ) -> DispatchResult:
-        provider, number = claimed.provider.account, claimed.number
-        match concluded.state:
-            case AttemptState.ACCEPTED:
-                return DispatchResult(
-                    verdict=Verdict.ACCEPTED,
-                    provider=provider,
-                    attempt=number,
-                    reported=concluded.reported or not claimed.provider.reports_delivery,
-                )
-            case AttemptState.REFUSED if isinstance(answer, Refused):
-                return self._after_refusal(claimed, answer)
-            case AttemptState.NOT_PROCESSED if isinstance(answer, NotProcessed):
-                return DispatchResult(
-                    verdict=Verdict.LATER,
-                    provider=provider,
-                    attempt=number,
-                    until=self._next_try(claimed, answer),
-                )
-            case _:
-                return DispatchResult(verdict=Verdict.AMBIGUOUS, provider=provider, attempt=number)
-
-    def _after_refusal(self, claimed: Claimed, answer: Refused) -> DispatchResult:
-        """Use the next provider, unless it would refuse as well."""
-        final = answer.everywhere or self._following(claimed, AttemptState.REFUSED) is None
-        return DispatchResult(
-            verdict=Verdict.REFUSED if final else Verdict.LATER,
-            provider=claimed.provider.account,
-            attempt=claimed.number,
-            error_code=answer.error_code if final else None,
-        )
-
-    def _next_try(self, claimed: Claimed, answer: NotProcessed) -> datetime | None:
-        """Retry at once with a provider that has fewer attempts, else back off."""
-        following = self._following(claimed, AttemptState.NOT_PROCESSED)
-        if following is not None and following is not claimed.provider:
-            return None
-        growing: timedelta = _BACK_OFF_FIRST * (1 << min(claimed.number - 1, 9))
-        wait = max(min(growing, _BACK_OFF_LONGEST), answer.retry_after or timedelta(0))
-        return datetime.now(UTC) + wait
-
-    def _following(self, claimed: Claimed, state: AttemptState) -> MessageProvider | None:
-        past = [PastAttempt(account=a.account, state=a.state) for a in claimed.found.attempts]
-        past.append(PastAttempt(account=claimed.provider.account, state=state))
-        return self._routes.following(claimed.found.delivery_mode, claimed.found.channel, past)

@@ -7,6 +7,7 @@ from typing import assert_never
 from temporalio import activity
 
 from models.enums import OPEN_ATTEMPT, AttemptState
+from models.queries.accounts import spending
 from models.queries.messages import conclude, receipts
 from models.queries.messages.equal_texts import lock_equals
 from models.queries.messages.receipts import AskableAttempt, AttemptKey, NewReceipt
@@ -158,12 +159,14 @@ class Reconciliation:
             return Unanswered(reason="an id in the list cannot be stored")
         async with self._database.transaction() as db:
             equals = await lock_equals(db, key)
-            assigned = assign(list(candidates), (key.tenant_id, key.message_id, key.number), equals)
+            assigned = assign(
+                list(candidates), (key.tenant_id, step.message_id, key.number), equals
+            )
             if assigned.presence is Presence.PROVEN:
                 await conclude.conclude(
                     db,
                     tenant_id=key.tenant_id,
-                    message_id=key.message_id,
+                    message_id=step.message_id,
                     number=key.number,
                     state=AttemptState.ACCEPTED,
                     now=datetime.now(UTC),
@@ -218,6 +221,13 @@ class Reconciliation:
                 now=datetime.now(UTC),
                 provider_message_id=provider_message_id,
             )
+            if concluded.state in spending.RELEASED:
+                await spending.release(
+                    db,
+                    tenant_id=step.tenant_id,
+                    message_id=step.message_id,
+                    number=attempt.number,
+                )
         if concluded.mismatch:
             note_mismatch(attempt.account, Mismatch.MESSAGE_ID, attempt.reference)
         return concluded

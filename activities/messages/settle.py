@@ -30,7 +30,6 @@ class Settlement:
 
     def __init__(self, database: Database, routes: Routes) -> None:
         self._database = database
-        self._price_reporters = routes.price_reporters
         self._routes = routes
 
     @activity.defn(name="settle")
@@ -57,7 +56,7 @@ class Settlement:
         """End, correct or leave a message; the caller holds its lock."""
         if message.completed:
             status = await late_reports.apply_late_reports(
-                db, message, now, price_reporters=self._price_reporters
+                db, message, now, price_reporters=self._routes.price_reporters
             )
             return SettleResult(status=status, completed=True)
         end = _end(message, step, self._routes.silent)
@@ -65,7 +64,7 @@ class Settlement:
             await late_reports.close_receipts(db, message, now)
             return SettleResult(status=message.facts.status, completed=False)
         moved = await settlement.end_message(
-            db, message, end, now, price_reporters=self._price_reporters
+            db, message, end, now, price_reporters=self._routes.price_reporters
         )
         if end.status is MessageStatus.UNKNOWN:
             log.error(

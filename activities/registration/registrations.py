@@ -76,9 +76,9 @@ class Registering:
             now = datetime.now(UTC)
             if row is None or _next_action(row, step) is not RegistrationAction.SUBMIT:
                 return _result(row, step)
-            registry = self._registries.find(row.provider)
+            registry = self._registries.find(row.account)
             if registry is None:
-                log.error("the registry is not configured", extra={"provider": row.provider})
+                log.error("the registry is not configured", extra={"account": row.account})
                 return _result(row, step, until=now + _NO_REGISTRY)
             row.deadline = now + registry.timeout + _MARGIN
             call = await self._call(db, row, step, registry, row.deadline)
@@ -111,7 +111,7 @@ class Registering:
         asked_at = datetime.now(UTC)
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             row = await self._lock(db, step)
-            registry = None if row is None else self._registries.find(row.provider)
+            registry = None if row is None else self._registries.find(row.account)
             if row is None or registry is None or _next_action(row, step) is not wanted:
                 return _result(row, step)
             call = await self._call(db, row, step, registry, row.deadline)
@@ -144,7 +144,7 @@ class Registering:
             step.registry_operation,
             await registrations.find_facts(db, row),
             reference=reference,
-            callback_url=f"{self._public_url}/webhooks/{registry.name}/registrations/{reference}",
+            callback_url=f"{self._public_url}/webhooks/{registry.account}/registrations/{reference}",
             not_after=deadline or datetime.now(UTC),
         )
         return _Call(
@@ -187,7 +187,7 @@ class Registering:
             case MoreCallsNeeded() if row.state == RegistrationState.APPROVED:
                 log.error(
                     "a review found an incomplete registration; nothing is submitted",
-                    extra={"provider": row.provider, "row": row.public_id},
+                    extra={"account": row.account, "row": row.public_id},
                 )
             case MoreCallsNeeded():
                 row.vendor_state = dict(answer.vendor_state)
@@ -215,7 +215,7 @@ class Registering:
         reference = await registrations.get_reference(db, row)
         log.error(
             "the registry no longer knows an accepted operation",
-            extra={"reference": str(reference), "provider": row.provider},
+            extra={"reference": str(reference), "account": row.account},
         )
         await registrations.give_up(db, row, now=now, look_after=self._look_after)
 

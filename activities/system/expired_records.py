@@ -1,8 +1,9 @@
-"""Deletes rows that have outlived their use: idempotency records and times of sends."""
+"""Deletes rows that have outlived their use: idempotency records, times of sends, health."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
+from models.queries.accounts import health
 from models.queries.messages import destinations
 from models.queries.tenants.idempotency_records import delete_records_before
 from models.session import Database
@@ -37,3 +38,15 @@ class ExpiredWindows:
         """Delete at most `most` rows, the oldest first; return how many were deleted."""
         async with self._database.transaction() as db:
             return await destinations.delete_expired(db, now=now, most=most)
+
+
+class ExpiredHealth:
+    """Deletes evidence about provider accounts that counts no more. Idempotent."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def delete(self, now: datetime, most: int) -> int:
+        """Delete at most `most` rows, the oldest first; return how many were deleted."""
+        async with self._database.transaction() as db:
+            return await health.delete_expired(db, now=now, most=most)

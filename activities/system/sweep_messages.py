@@ -130,7 +130,7 @@ class Sweeping:
         self._database = database
         self._client = client
         self._waits = waits
-        self._price_reporters = routes.price_reporters
+        self._routes = routes
         self._every = every
         self._grace = grace
         self._look_every = look_every
@@ -298,6 +298,6 @@ class Sweeping:
             )
             if message is not None:
                 await late_reports.apply_late_reports(
-                    db, message, now, price_reporters=self._price_reporters
+                    db, message, now, price_reporters=self._routes.price_reporters
                 )
         return True

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, TypeVar
 
@@ -15,6 +15,7 @@ from models.database.transaction_limits import LockScope
 from models.errors import InvalidCredentials, TemporarilyUnavailable
 from models.queries.tenants.api_keys import find_live_key
 from models.queries.tenants.visibility import CallerScope
+from models.rules.tenants.allowed_countries import AllowedCountries
 from models.rules.tenants.credentials import hash_credential, same_hash
 from models.session import Database
 
@@ -46,6 +47,8 @@ class Caller(CallerScope):
     tenant_public_id: int
     merchant_public_id: int | None
     merchant: str | None
+    countries: AllowedCountries = field(default_factory=AllowedCountries)
+    """Where the tenant's texts and calls may go."""
 
     def lock_scope(self, merchant: str | None = None, work: str = "") -> LockScope:
         """Return the scope of the lock that a transaction about a merchant or the tenant takes.
@@ -146,6 +149,7 @@ class Authenticator:
             tenant_public_id=live.tenant_public_id,
             merchant_public_id=live.merchant_public_id,
             merchant=live.merchant,
+            countries=live.countries,
         )
         known = _Known(caller, api_key.secret_hash, asked_at + _FRESH_FOR)
         _remember(self._known, key_hash, known)

@@ -15,6 +15,7 @@ from models.errors import (
     InvalidEmail,
     MerchantInactive,
     MerchantNotFound,
+    NoRate,
     RecipientSuppressed,
     SenderNotRegistered,
     TooManyOpen,
@@ -32,6 +33,7 @@ _SEND = (
     RecipientSuppressed,
     MerchantInactive,
     SenderNotRegistered,
+    NoRate,
     MerchantNotFound,
 )
 

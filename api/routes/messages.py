@@ -29,6 +29,7 @@ from models.errors import (
     ConsentOptedOut,
     ConsentRequired,
     DestinationLimited,
+    DestinationNotAllowed,
     IdempotencyKeyReused,
     InsufficientCredits,
     InvalidDateRange,
@@ -38,6 +39,7 @@ from models.errors import (
     MerchantNotFound,
     MessageNotFound,
     MessageTooLong,
+    NoRate,
     NotCancelable,
     RecipientSuppressed,
     RecordingNotFound,
@@ -56,6 +58,7 @@ _SEND = (
     RecipientSuppressed,
     MerchantInactive,
     SenderNotRegistered,
+    NoRate,
     MerchantNotFound,
 )
 _QUOTE = (*problems.WRITE, InvalidPhoneNumber, InvalidEmail, MessageTooLong, MerchantNotFound)
@@ -71,7 +74,12 @@ _WAV = {
     "/sms",
     summary="Send an SMS",
     responses=problems.of(
-        *_SEND, DestinationLimited, InvalidPhoneNumber, MessageTooLong, ChannelNotAllowed
+        *_SEND,
+        DestinationLimited,
+        DestinationNotAllowed,
+        InvalidPhoneNumber,
+        MessageTooLong,
+        ChannelNotAllowed,
     ),
 )
 @body_up_to(SEND)
@@ -95,7 +103,9 @@ async def send_sms(
 @router.post(
     "/voice",
     summary="Start a call",
-    responses=problems.of(*_SEND, DestinationLimited, InvalidPhoneNumber, ChannelNotAllowed),
+    responses=problems.of(
+        *_SEND, DestinationLimited, DestinationNotAllowed, InvalidPhoneNumber, ChannelNotAllowed
+    ),
 )
 @body_up_to(SEND)
 async def send_voice(

@@ -19,10 +19,12 @@ from models.errors import (
     ChannelNotAllowed,
     ConsentOptedOut,
     DestinationLimited,
+    DestinationNotAllowed,
     InsufficientCredits,
     InvalidPhoneNumber,
     MerchantInactive,
     MerchantNotFound,
+    NoRate,
     RecipientSuppressed,
     SenderNotRegistered,
     TooManyOpen,
@@ -41,6 +43,8 @@ _SEND = (
     RecipientSuppressed,
     MerchantInactive,
     SenderNotRegistered,
+    DestinationNotAllowed,
+    NoRate,
     MerchantNotFound,
 )
 

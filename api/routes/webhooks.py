@@ -27,13 +27,13 @@ async def take_events(account: str, received: ReceivedWebhook, receipts: Receipt
     await receipts.take(account, received)
 
 
-@router.post("/{provider}/registrations/{reference}", status_code=204)
+@router.post("/{account}/registrations/{reference}", status_code=204)
 @body_up_to(WEBHOOK)
 async def take_registration_event(
-    provider: str, reference: str, received: ReceivedWebhook, events: RegistrationWebhookActions
+    account: str, reference: str, received: ReceivedWebhook, events: RegistrationWebhookActions
 ) -> None:
     """Signal the workflow that waits for a registry's decision."""
-    await events.take(provider, received, reference)
+    await events.take(account, received, reference)
 
 
 @router.post("/{account}/{reference}", status_code=204)

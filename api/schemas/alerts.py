@@ -33,6 +33,8 @@ class AlertView(View):
         "refunded; each upgrade has its own alert of these two types. COMPLIANCE_REJECTED: a "
         "brand, a campaign or the assignment of a number was rejected; a number purchase that "
         "FAILED raises no alert and is shown by `GET /messaging/numbers`. "
+        "SPENDING_LIMIT: `threshold` percent of what the tenant may spend in a day (UTC) is spent "
+        "or reserved for messages that are being sent; at 100 messages wait until the next day. "
         "WEBHOOK_FAILING: not raised yet.",
         examples=["USAGE_THRESHOLD"],
     )

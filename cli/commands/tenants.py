@@ -9,12 +9,24 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from cli.commands import spending_options
 from cli.commands.lookups import get_tenant
 from cli.commands.operator_session import in_transaction
+from cli.commands.spending_options import (
+    AllowCountryOption,
+    CountriesOption,
+    CountryOption,
+    NoUsdPerDayOption,
+    UsdPerDayOption,
+    spending_guard,
+)
 from models.enums import DeliveryMode
+from models.queries.alerts.spending_alerts import spending_limit_changed
 from models.queries.tenants import tenants
+from models.queries.tenants.tenants import SpendingGuard
 from models.rules.billing.price_file import EVERY_TENANT
 from models.rules.messages.destination_limits import LARGEST_LIMIT, DestinationLimits
+from models.rules.tenants.allowed_countries import HOME
 from models.session import WriteSession
 
 app = typer.Typer(help="Integrators.", no_args_is_help=True)
@@ -33,6 +45,7 @@ def create(
     mode: Annotated[
         DeliveryMode, typer.Option(help="Where its messages go.", case_sensitive=False)
     ] = DeliveryMode.SIMULATOR,
+    country: CountryOption = HOME,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Create a tenant with a sender number in its pool; an existing one is unchanged."""
@@ -41,8 +54,11 @@ def create(
     if name == EVERY_TENANT:
         raise typer.BadParameter(f"{name} stands for every tenant in price lists.")
 
+    home = spending_options.country(country)
+
     async def action(db: WriteSession) -> int:
-        return await tenants.create_tenant(db, name, mode, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        return await tenants.create_tenant(db, name, mode, now=now, country=home)
 
     tenant_id = in_transaction(action)
     if as_json:
@@ -77,6 +93,10 @@ def change(
             "New recipients of a merchant in an hour whose numbers differ in the last 4 digits."
         ),
     ] = None,
+    usd_per_day: UsdPerDayOption = None,
+    no_usd_per_day: NoUsdPerDayOption = False,
+    allow_country: AllowCountryOption = None,
+    countries: CountriesOption = None,
 ) -> None:
     """Change settings of a tenant; options that are not given are unchanged."""
     limits = DestinationLimits(
@@ -84,7 +104,9 @@ def change(
         otps_per_day=otps_per_day,
         new_recipients_per_hour=new_recipients_per_hour,
     )
-    if custom_prices is resend_after_window is None and limits == DestinationLimits():
+    guard = spending_guard(usd_per_day, no_usd_per_day, allow_country, countries)
+    unchanged = limits == DestinationLimits() and guard == SpendingGuard()
+    if custom_prices is resend_after_window is None and unchanged:
         raise typer.BadParameter("Say what is to be changed: --custom-prices, for example.")
 
     async def action(db: WriteSession) -> None:
@@ -96,6 +118,9 @@ def change(
             limits=limits,
             resend_after_window=resend_after_window,
         )
+        await tenants.change_spending_guard(db, tenant_id, guard)
+        if guard.set_limit:
+            await spending_limit_changed(db, tenant_id=tenant_id, now=datetime.now(UTC))
 
     in_transaction(action)
     if custom_prices is not None:
@@ -107,6 +132,12 @@ def change(
     for setting, most in asdict(limits).items():
         if most is not None:
             Console().print(f"Tenant [bold]{name}[/]: {setting} {most or 'without limit'}.")
+    if guard.set_limit:
+        told = "no spending limit" if guard.limit is None else f"{guard.limit} USD a day at most"
+        Console().print(f"Tenant [bold]{name}[/]: {told}.")
+    if guard.countries is not None:
+        told = "may also send to" if guard.more else "may send to"
+        Console().print(f"Tenant [bold]{name}[/] {told} {', '.join(guard.countries)}.")
 
 
 @app.command("list")
@@ -121,4 +152,8 @@ def list_tenants() -> None:
             for setting in ("otps_per_10_minutes", "otps_per_day", "new_recipients_per_hour")
             if (most := getattr(tenant, setting)) is not None
         )
+        if tenant.daily_spending_limit is not None:
+            limits += f"\t{tenant.daily_spending_limit} USD a day"
+        if tenant.allowed_countries is not None:
+            limits += f"\tto {','.join(tenant.allowed_countries)}"
         typer.echo(f"{tenant.id}\t{tenant.name}\t{tenant.delivery_mode}{prices}{resends}{limits}")

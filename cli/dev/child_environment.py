@@ -9,7 +9,6 @@ _SECRETS: Final[dict[str, tuple[str, ...]]] = {
     "HEXAVOX_SIMULATOR_SECRET": ("api", "worker", "simulator"),
     "HEXAVOX_SIMULATOR_TOKEN": ("simulator",),
     "HEXAVOX_TURN_SECRET": ("api",),
-    "HEXAVOX_TWILIO_AUTH_TOKEN": ("api", "worker"),
     # Unused by our processes: the integrator's key, exported by `source dev.env`, and the
     # registrar's.
     "HEXAVOX_API_KEY": (),

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import Final
 
 from rich.console import Console
 
@@ -22,11 +23,14 @@ from cli.dev.startup_banner import print_banner
 from cli.dev.supervisor import Child, Service, ServiceFailedError, StopAskedError, Supervisor
 from cli.dev.temporal import EmbeddedTemporal
 from cli.read_settings import check_temporal, read_settings
+from models.configuration.accounts import read_configuration
 from models.configuration.setting_types import SHORTEST_SECRET
 from models.configuration.simulator_settings import SimulatorSettings
 from models.settings import Profile, Settings
 
 API_NICE = "5"
+
+_PROVIDERS_FILE: Final = Settings.variables()["providers_file"]
 
 EXPECTED = (
     AccountError,
@@ -83,7 +87,8 @@ def _check_settings(settings: DevSettings) -> None:
     }
     if settings.database_url is None:
         fixed["database_url"] = "postgresql://embedded"
-    read_settings(Settings, **fixed)
+    ours = read_settings(Settings, **fixed)
+    read_configuration(ours.providers_file, os.environ)
     secrets = {"simulator_secret": "x" * SHORTEST_SECRET, "simulator_token": "x" * SHORTEST_SECRET}
     names = SimulatorSettings.variables()
     made = {name: value for name, value in secrets.items() if not os.environ.get(names[name])}
@@ -134,7 +139,10 @@ class DevStart:
         self._supervisor.keep(api)
         key = self._find_key(environment("key"), api, (simulator, worker))
         self._write_dev_env(key)
-        write_operator(self._operator, self._command, database_url, address)
+        known = {"DATABASE_URL": database_url, "TEMPORAL_ADDRESS": address}
+        if file := os.environ.get(_PROVIDERS_FILE):
+            known[_PROVIDERS_FILE] = str(Path(file).absolute())
+        write_operator(self._operator, self._command, known)
         self._show(console, monotonic() - began)
 
     def _start_engines(self) -> tuple[EmbeddedPostgres | None, EmbeddedTemporal | None]:

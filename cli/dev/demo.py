@@ -56,14 +56,11 @@ def write_down(dev_env: Path, values: Mapping[str, str]) -> None:
     write_private(dev_env, "".join(lines))
 
 
-def write_operator(
-    script: Path, command: Sequence[str], database_url: str, temporal_address: str
-) -> None:
+def write_operator(script: Path, command: Sequence[str], settings: Mapping[str, str]) -> None:
     """Write the operator's command of this start: a script that knows the embedded servers.
 
     A file to source would leave their addresses in a shell that later starts something else.
     """
-    settings = {"DATABASE_URL": database_url, "TEMPORAL_ADDRESS": temporal_address}
     words = [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
     write_private(script, f'#!/bin/sh\n{" ".join(words)} exec {shlex.join(command)} "$@"\n')
     script.chmod(0o700)

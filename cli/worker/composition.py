@@ -1,6 +1,6 @@
 """Builds the worker's activities with their dependencies."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +8,14 @@ from temporalio.client import Client
 
 from activities.billing.close_days import Closing
 from activities.billing.payments import Payments
+from activities.messages.account_health import AccountHealth
 from activities.messages.dispatch import Dispatching
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.reconcile import Reconciliation
 from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
 from activities.senders.grant_slots import SenderSlots
-from activities.system.expired_records import ExpiredRecords, ExpiredWindows
+from activities.system.expired_records import ExpiredHealth, ExpiredRecords, ExpiredWindows
 from activities.system.step_failures import CountedFailures
 from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
@@ -32,6 +33,7 @@ from providers import kamailio
 from providers.ports.sip import VoiceDirectory
 from providers.routing import Routes
 from providers.vendors import Vendors
+from providers.voice_directories import CurrentDirectory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class Parts:
     closing: Closing
     watching: Watching
     routes: Routes
+    account_health: AccountHealth
     counted_failures: CountedFailures
 
 
@@ -62,11 +65,12 @@ def assemble(
 ) -> Parts:
     """Build the activities. Sweeping, closing and watching use the pool `housekeeping` if given.
 
-    Raises IncompleteSettings if the configured SIP directory is none of the vendors'.
+    Raises IncompleteSettings if the configured SIP directory is none of the accounts'.
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
     truth = Reconciliation(database, routes)
+    health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
     return Parts(
         dispatching=Dispatching(
             database,
@@ -75,6 +79,7 @@ def assemble(
             slots=settings.provider_slots,
             inline_report_wait=InlineReportWait(database, settings.inline_report_wait),
             sweep_grace=settings.sweep_grace,
+            health=health,
         ),
         truth=truth,
         ledger=Settlement(database, routes),
@@ -87,7 +92,11 @@ def assemble(
             grace=settings.sweep_grace,
             look_every=START_LOOK_EVERY,
             tasks=list(_sweep_tasks(settings, housekeeping, client, truth)),
-            expiries=[ExpiredRecords(housekeeping), ExpiredWindows(housekeeping)],
+            expiries=[
+                ExpiredRecords(housekeeping),
+                ExpiredWindows(housekeeping),
+                ExpiredHealth(housekeeping),
+            ],
         ),
         sender_slots=SenderSlots(database, client),
         payments=Payments(database, vendors.gateways, public_url=settings.public_url),
@@ -104,6 +113,7 @@ def assemble(
             housekeeping, every=settings.watch_every, window=settings.provider_window
         ),
         routes=routes,
+        account_health=health,
         counted_failures=CountedFailures(database),
     )
 
@@ -121,14 +131,16 @@ def _sweep_tasks(
 
 
 def _provisioning(
-    settings: Settings, database: Database, directories: Sequence[VoiceDirectory]
+    settings: Settings, database: Database, directories: Mapping[str, VoiceDirectory]
 ) -> Provisioning:
-    """Build the activity that updates the SIP directory of Kamailio or a vendor."""
-    ours: VoiceDirectory = kamailio.Kamailio(RegistrarTables(database).registered)
-    known = {directory.name: directory for directory in (ours, *directories)}
-    directory = known.get(settings.voice_directory)
-    if directory is None:
+    """Build the activity that updates the SIP directory of Kamailio or of an account."""
+    name = settings.voice_directory
+    known = [kamailio.NAME, *sorted(directories)]
+    if name not in known:
         raise IncompleteSettings(f"HEXAVOX_VOICE_DIRECTORY is none of: {', '.join(known)}")
+    directory: VoiceDirectory = CurrentDirectory(directories, name)
+    if name == kamailio.NAME:
+        directory = kamailio.Kamailio(RegistrarTables(database).registered)
     secret = settings.server_secret
     return Provisioning(
         database, directory, None if secret is None else SipSecrets(secret.get_secret_value())

@@ -2,25 +2,28 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 
 from temporalio.client import Client
 
+from api.services.accounts.reload import AccountReload
 from api.services.system.readiness import Readiness
 from cli.worker.composition import assemble, check_replies
 from cli.worker.health import serve_health
-from cli.worker.queues import workers
+from cli.worker.queues import AccountWorkers, workers
 from cli.worker.system_workflows import keep_system_workflows, start_system_workflows
+from models.configuration.accounts import Configuration, read_configuration
 from models.configuration.environment_settings import BadSettings
 from models.database.limits import HOUSEKEEPING, WORKER
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
-from providers.inbound_verifiers import inbound_verifiers
-from providers.vendors import open_vendors
+from providers.vendors import check_accounts, open_providers
 from workflows.client import connect, register_search_attributes
 
 log = logging.getLogger(__name__)
@@ -30,7 +33,11 @@ _HOUSEKEEPING_POOL = 4
 
 
 async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT.
+
+    Raises BadSettings for mistakes in the providers file.
+    """
+    check_accounts(_configuration(settings), settings)
     url, size = settings.async_database_url, settings.database_pool
     keys = settings.contact_keys()
     database = Database(url, pool_size=size, limits=WORKER, contact_keys=keys)
@@ -46,21 +53,55 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         stack.push_async_callback(database.close)
         stack.push_async_callback(housekeeping.close)
         http = await stack.enter_async_context(new_client(settings.provider_timeout))
-        vendors = open_vendors(settings, http)
-        check_replies(vendors.routes, inbound_verifiers(settings, lambda: datetime.now(UTC)))
-        parts = assemble(settings, database, client, vendors, housekeeping=housekeeping)
+        providers = open_providers(settings, http, lambda: datetime.now(UTC))
+        stack.push_async_callback(providers.accounts.close)
+        await providers.accounts.replace(_configuration(settings))
+        check_replies(providers.vendors.routes, providers.verifiers.inbound_texts)
+        parts = assemble(settings, database, client, providers.vendors, housekeeping=housekeeping)
         for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
+        account_workers = AccountWorkers(client, parts, queues)
+        stack.push_async_callback(account_workers.close)
+        await account_workers.adjust()
         await start_system_workflows(client, settings.close_every, adjust=True)
         standing_by = asyncio.create_task(keep_system_workflows(client, settings.close_every))
         stack.callback(standing_by.cancel)
+        sharing = asyncio.create_task(parts.account_health.run())
+        stack.callback(sharing.cancel)
         health = serve_health(
             settings.worker_health_port, settings.worker_health_host, Readiness(database).check
         )
         await stack.enter_async_context(health)
+        changed = asyncio.Event()
+        if settings.providers_file is not None:
+            reload = AccountReload(
+                housekeeping,
+                providers.accounts,
+                partial(_configuration, settings),
+                changed=changed.set,
+            )
+            stack.enter_context(reload.on_hangup())
+            stack.callback(asyncio.create_task(reload.run()).cancel)
         log.info("worker is ready")
-        await stop.wait()
+        while await _first(stop, changed) is changed:
+            changed.clear()
+            await account_workers.adjust()
         log.info("worker stops")
+
+
+def _configuration(settings: Settings) -> Configuration:
+    return read_configuration(settings.providers_file, os.environ)
+
+
+async def _first(stop: asyncio.Event, changed: asyncio.Event) -> asyncio.Event:
+    """Return the event that is set first; `stop` if both are."""
+    waits = [asyncio.create_task(event.wait()) for event in (stop, changed)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    return stop if stop.is_set() else changed
 
 
 async def _connect_patiently() -> Client:

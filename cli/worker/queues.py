@@ -1,6 +1,8 @@
 """The task queues of a worker, with the slots of each."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ from temporalio.worker import (
 from activities.system.observed import Observed
 from activities.system.privacy import PrivateFailures
 from cli.worker.composition import Parts
+from models.configuration.environment_settings import BadSettings
 from workflows import names
 from workflows.worker_registry import BY_QUEUE
 
@@ -46,16 +49,56 @@ _PROVIDER_SLOTS: Final = 20
 
 
 def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -> list[Worker]:
-    """Build one worker per task queue: the given ones, or all."""
+    """Build one worker per task queue that is not an account's: the given ones, or all.
+
+    Raises BadSettings for a queue that no process serves.
+    """
     activities = _activities(parts)
-    carried = {names.provider_queue(provider.account) for provider in parts.routes.providers}
-    built = []
-    for queue in queues or [*activities, *sorted(carried)]:
-        if queue in carried:
-            built.append(_provider_worker(client, queue, parts))
-        else:
-            built.append(_registration_worker(client, queue, activities[queue], parts))
-    return built
+    for queue in queues or ():
+        if queue not in activities and not queue.startswith(names.provider_queue("")):
+            raise BadSettings(f"there is no task queue {queue}")
+    return [
+        _registration_worker(client, queue, activities[queue], parts)
+        for queue in activities
+        if queues is None or queue in queues
+    ]
+
+
+class AccountWorkers:
+    """Serves the task queue of every account, also of those that are added while it runs."""
+
+    def __init__(self, client: Client, parts: Parts, queues: Sequence[str] | None = None) -> None:
+        """`queues` limits the task queues that are served; None: all."""
+        self._client = client
+        self._parts = parts
+        self._queues = queues
+        self._running: dict[str, AsyncExitStack] = {}
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """The task queues that are served now."""
+        return frozenset(self._running)
+
+    async def adjust(self) -> None:
+        """Start and stop workers, so that exactly the queues of all present accounts are served.
+
+        The task that runs this one is cancelled if a worker fails.
+        """
+        present = {names.provider_queue(p.account) for p in self._parts.routes.providers}
+        wanted = present if self._queues is None else present & set(self._queues)
+        for queue in sorted(wanted - self._running.keys()):
+            stack = AsyncExitStack()
+            await stack.enter_async_context(_provider_worker(self._client, queue, self._parts))
+            self._running[queue] = stack
+        await self._stop(self._running.keys() - wanted)
+
+    async def close(self) -> None:
+        """Stop all workers."""
+        await self._stop(frozenset(self._running))
+
+    async def _stop(self, queues: Collection[str]) -> None:
+        stopped = [self._running.pop(queue) for queue in sorted(queues)]
+        await asyncio.gather(*(stack.aclose() for stack in stopped))
 
 
 def _activities(parts: Parts) -> dict[str, list[Any]]:

@@ -20,31 +20,15 @@ SHORTEST_SECRET: Final = 16
 """In characters."""
 
 
-_CLOSED_OPTIONS: Final = {
-    "sslmode": ("prefer", "disable", "allow", "require", "verify-ca", "verify-full"),
-    "channel_binding": ("prefer", "disable", "require"),
-    "gssencmode": ("prefer", "disable", "require"),
-    "target_session_attrs": (
-        "any",
-        "read-write",
-        "read-only",
-        "primary",
-        "standby",
-        "prefer-standby",
-    ),
-}
-"""Valid values of libpq options, which libpq itself checks only on connecting."""
-
-
-def _split(given: str, schemes: tuple[str, ...]) -> SplitResult:
+def split_address(given: str, schemes: tuple[str, ...]) -> SplitResult:
     """Parse an address with a host; raises ValueError if it is invalid or contains a blank."""
-    parts = _parts(given, schemes)
+    parts = split_any_host(given, schemes)
     if parts.port == 0:  # reading `port` raises for any other invalid port
         raise ValueError("port 0")
     return parts
 
 
-def _parts(given: str, schemes: tuple[str, ...]) -> SplitResult:
+def split_any_host(given: str, schemes: tuple[str, ...]) -> SplitResult:
     """Parse an address with any host; raises ValueError if it is invalid or contains a blank."""
     parts = urlsplit(given)
     if parts.scheme not in schemes or not given.isprintable() or " " in given:
@@ -56,7 +40,7 @@ def _web_address(*schemes: str, path: bool) -> Callable[[str], str]:
     """Return a validator for addresses without credentials, query or fragment."""
 
     def check(given: str) -> str:
-        parts = _split(given.strip(), schemes)
+        parts = split_address(given.strip(), schemes)
         extra = parts.query or parts.fragment or given.strip()[-1] in "?#"
         if "@" in parts.netloc or extra or (parts.path.strip("/") and not path):
             raise ValueError("more than an address")
@@ -77,30 +61,6 @@ def _host(given: str) -> str:
     if re.fullmatch(r"[0-9.]+", host):
         raise ValueError("no IP address")
     return host
-
-
-def _database(given: SecretStr) -> SecretStr:
-    """Validate a database URL, and normalize its scheme for libpq."""
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
-    text = given.get_secret_value().strip()
-    parts = _parts(text, ("postgresql", "postgres", "postgresql+psycopg"))
-    for host in parts.netloc.rpartition("@")[2].split(","):  # libpq allows several
-        _split(f"postgresql://{host}", ("postgresql",))
-    plain = "postgresql://" + text.partition("://")[2]
-    try:
-        known = conninfo_to_dict(plain)
-    except ProgrammingError:
-        # libpq's message contains the value
-        raise ValueError("libpq does not understand it") from None
-    for option, values in _CLOSED_OPTIONS.items():
-        if str(known.get(option, values[0])) not in values:
-            raise ValueError(f"{option} has no such value")
-    # An unescaped @, / or # in the password would end up in the path or after it.
-    if not known.get("host") or set("/@#") & set(parts.path[1:]) or parts.fragment:
-        raise ValueError("no host, or a character that must be written as %XX")
-    return SecretStr(plain)
 
 
 def _secret(given: SecretStr) -> SecretStr:
@@ -171,7 +131,7 @@ def _path(given: Path) -> Path:
 
 
 def _endpoint(given: str) -> str:
-    parts = _split(f"tcp://{given.strip()}", ("tcp",))
+    parts = split_address(f"tcp://{given.strip()}", ("tcp",))
     if parts.port is None or "@" in parts.netloc or parts.path or parts.query or parts.fragment:
         raise ValueError("more or less than host and port")
     _host(parts.hostname or "")
@@ -230,13 +190,6 @@ SocketUrl = Annotated[
     str,
     AfterValidator(_web_address("ws", "wss", path=True)),
     Form("a ws or wss address without credentials and query"),
-]
-DatabaseUrl = Annotated[
-    SecretStr,
-    AfterValidator(_database),
-    Form(
-        "postgresql://user:password@host:port/name, with special characters of the password as %XX"
-    ),
 ]
 Secret = Annotated[
     SecretStr,

@@ -1,6 +1,7 @@
 """Imports every table, so that migrations see the whole schema."""
 
 from models.tables import (
+    account_health,
     alert,
     consent,
     destination,
@@ -14,9 +15,11 @@ from models.tables import (
     messaging,
     payment,
     price,
+    provider_account,
     rate,
     request_limit,
     sender,
+    spending,
     tenant,
     usage,
     voice,
@@ -34,19 +37,31 @@ TABLES = (
     inbound,
     payment,
     price,
+    provider_account,
     rate,
     ledger,
     usage,
+    spending,
     sender,
     alert,
     messaging,
     voice,
     load,
     request_limit,
+    account_health,
 )
 
 CROSS_TENANT = frozenset(
-    {"tenant", "sender_number", "load_sample", "contact_key", "alembic_version"}
+    {
+        "tenant",
+        "sender_number",
+        "load_sample",
+        "contact_key",
+        "provider_account",
+        "account_health",
+        "account_circuit",
+        "alembic_version",
+    }
 )
 """Tables whose primary key does not begin with `tenant_id`; each explains why."""
 

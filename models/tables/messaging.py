@@ -86,12 +86,12 @@ class Registered(Table):
 
 
 class Brand(Registered, table=True):
-    """Legal data of a merchant for the carriers: one per merchant and registry."""
+    """Legal data of a merchant for the carriers: one per merchant and account."""
 
     __tablename__: ClassVar[str] = "brand"
     __table_args__ = (
         unique_public_id(),
-        UniqueConstraint("tenant_id", "merchant_id", "provider"),
+        UniqueConstraint("tenant_id", "merchant_id", "account"),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("state", RegistrationState),
         not_negative("submission", "revision"),

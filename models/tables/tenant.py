@@ -18,11 +18,13 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlmodel import Field
 
 from models.enums import DeliveryMode
 from models.rules.senders.sender_choice import needs_registration
+from models.rules.tenants.allowed_countries import HOME
 from models.tables.base import (
     Table,
     identity,
@@ -47,6 +49,7 @@ class Tenant(Table, table=True):
         UniqueConstraint("id", "delivery_mode"),
         one_of("delivery_mode", DeliveryMode),
         not_negative("otps_per_10_minutes", "otps_per_day", "new_recipients_per_hour"),
+        CheckConstraint("daily_spending_limit >= 0", name="spending_limit"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
@@ -71,6 +74,21 @@ class Tenant(Table, table=True):
     otps_per_day: int | None = Field(default=None, nullable=True)
     new_recipients_per_hour: int | None = Field(
         default=None, nullable=True, description="Of one merchant, behind one prefix."
+    )
+    country: str = Field(
+        default=HOME,
+        sa_type=String(2),
+        sa_column_kwargs={"server_default": HOME},
+        description="Its own, ISO 3166.",
+    )
+    allowed_countries: list[str] | None = Field(
+        default=None,
+        sa_column=Column(ARRAY(String(2)), nullable=True),
+        description="Where its texts and calls may go; * is anywhere. None: in LIVE mode its own "
+        "country, else anywhere.",
+    )
+    daily_spending_limit: Decimal | None = Field(
+        default=None, sa_type=Numeric(12, 2), nullable=True, description="USD; None: no limit."
     )
     created_at: datetime = timestamp()
 
@@ -141,6 +159,12 @@ class SenderNumber(Table, table=True):
         sa_type=String(32),
         nullable=True,
         description="The registry it was bought at; None: an operator added it.",
+    )
+    account: str | None = Field(
+        default=None,
+        sa_type=String(32),
+        nullable=True,
+        description="The account it was bought through; None: an operator added it.",
     )
     claimed_at: datetime | None = optional_timestamp(
         description="While it is being bought: since when. None: it may be sent from."

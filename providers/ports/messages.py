@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from models.enums import Channel, ErrorCode
+from models.enums import Channel, ErrorCode, InboundKind
 from models.rules.messages.delivery_events import DeliveryEvent
 
 
@@ -26,6 +26,8 @@ class Envelope:
     """The attempt's deadline. It is passed to vendors that support one; the adapter always enforces
     it.
     """
+    valid_until: datetime | None = None
+    """When the message expires: a vendor that queues it must not deliver it later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +91,17 @@ class NotProcessed:
     """The provider has definitely not processed the message; it may be sent again.
 
     `reason` is ours and is logged; `provider_code` is the provider's own, if there is one.
-    `account_fault` states that the account is the cause and not the message: wrong credentials,
-    suspended, a sender that is not verified, the vendor's own spending limit. It needs an operator.
+    `account_fault` states that the whole account is the cause and not the message: wrong
+    credentials, suspended, the vendor's own spending limit. It opens the account's circuit for all
+    tenants. `sender_fault` states that the sender is the cause: not verified, not owned by the
+    account. Other senders of the account are not affected. Both need an operator.
     """
 
     reason: str
     provider_code: str | None = None
     retry_after: timedelta | None = None
     account_fault: bool = False
+    sender_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +139,8 @@ class InboundText:
     sent_at: datetime
     answered: bool = False
     """The vendor has already answered the keyword in it: nothing may be answered again."""
+    keyword: InboundKind | None = None
+    """The meaning that the vendor has acted on, if it states it: words can be configured there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,10 +195,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """All messages of the provider's list that the request may have become; none may be one.
+    """All messages of the provider's list that the request may have become, oldest first.
 
-    Equal messages cannot be told apart in a list. The caller decides which candidate belongs to
-    which attempt.
+    None may be one. Equal messages cannot be told apart in a list. The caller decides which
+    candidate belongs to which attempt.
     """
 
     candidates: tuple[Found, ...] = ()

@@ -185,7 +185,12 @@ class Registry(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in rows; brands and numbers are specific to one registry."""
+        """The vendor's name in rows."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """The account's name: brands and numbers are specific to one account."""
         ...
 
     @property

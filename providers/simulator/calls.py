@@ -1,5 +1,6 @@
 """HTTP calls to the simulator, signed with the shared secret."""
 
+import asyncio
 import hashlib
 import hmac
 import time
@@ -84,7 +85,7 @@ class SimulatorAdapter:
         """Return the document of a response.
 
         Raises:
-            httpx.HTTPError: no response, or an error status.
+            httpx.HTTPError: no response within the timeout, or an error status.
             ValueError: the response is not JSON.
         """
         request = self._client.build_request(
@@ -93,6 +94,11 @@ class SimulatorAdapter:
             params=dict(params),
             timeout=self.timeout.total_seconds(),
         )
-        response = await self._client.send(signed(request, self._secret))
+        try:
+            # The client's own timeout is that of each read, and a response may be many.
+            async with asyncio.timeout(self.timeout.total_seconds()):
+                response = await self._client.send(signed(request, self._secret))
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("the whole call took too long") from error
         response.raise_for_status()
         return parse_json(response.content)

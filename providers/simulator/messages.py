@@ -198,7 +198,10 @@ def _answer(response: httpx.Response) -> Answer:
     if response.status_code in NOT_PROCESSED:
         status = str(response.status_code)
         return NotProcessed(
-            reason=status, provider_code=status, retry_after=http.retry_after(response)
+            reason=status,
+            provider_code=status,
+            retry_after=http.retry_after(response),
+            account_fault=response.status_code == httpx.codes.UNAUTHORIZED,
         )
     try:
         if response.status_code == httpx.codes.ACCEPTED:

@@ -45,11 +45,24 @@ class Account:
 
     sid: str
     token: str = field(repr=False)
+    previous_token: str | None = field(default=None, repr=False)
+    """The secret until it was changed: webhooks may still be signed with it."""
+    name: str = "twilio"
+    """The account's name in this installation: in rows, task queues and webhook addresses."""
+    numbers: frozenset[str] = frozenset()
+    """Numbers of this account that messages are sent from."""
+    answers_keywords: bool = True
+    """Twilio answers STOP, START and HELP itself, which is its default."""
     label: str | None = None
     """Distinguishes installations that share the account."""
     api_url: str = "https://api.twilio.com"
     messaging_url: str = "https://messaging.twilio.com"
     trusthub_url: str = "https://trusthub.twilio.com"
+
+    @property
+    def tokens(self) -> Sequence[str]:
+        """The secrets that a webhook may be signed with."""
+        return [token for token in (self.token, self.previous_token) if token is not None]
 
 
 class TwilioError(Exception):
@@ -97,6 +110,17 @@ class Twilio:
         self._auth = httpx.BasicAuth(account.sid, account.token)
         self._timeout = timeout
 
+    @property
+    def account(self) -> Account:
+        """The account whose credentials are used."""
+        return self._account
+
+    @property
+    def account_url(self) -> str:
+        """The URL of the account itself, which only valid credentials can read."""
+        base = self._account.api_url.rstrip("/")
+        return f"{base}/2010-04-01/Accounts/{self._account.sid}.json"
+
     def named(self, name: str) -> str:
         """Return a friendly name, with the label as prefix if there is one.
 
@@ -121,6 +145,12 @@ class Twilio:
         """Post a form; return the document that was created or changed."""
         return _document(await self._ask("POST", url, not_after, data=_encoded(form)))
 
+    async def post(
+        self, url: str, form: Form, *, not_after: datetime
+    ) -> httpx.Response | NotProcessed | Ambiguous:
+        """Post a form; return the response unclassified, or why there is none."""
+        return await self._exchange("POST", url, not_after, data=_encoded(form))
+
     async def find(self, url: str) -> dict[str, Any] | None:
         """Return the document at a URL; None if it does not exist."""
         try:
@@ -142,15 +172,28 @@ class Twilio:
         self, url: str, key: str, wanted: Form | None = None, *, page: int = _PAGE_SIZE
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield the items of a list, `page` per request; `key` is its name in the document."""
+        async for items in self.list_pages(url, key, wanted, page=page):
+            for item in items:
+                if isinstance(item, dict):
+                    yield item
+
+    async def list_pages(
+        self,
+        url: str,
+        key: str,
+        wanted: Form | None = None,
+        *,
+        page: int = _PAGE_SIZE,
+        most: int = _MOST_PAGES,
+    ) -> AsyncIterator[list[Any]]:
+        """Yield the pages of a list, at most `most` of them; raises NotProcessedError if more."""
         query = httpx.QueryParams(_encoded({**(wanted or {}), "PageSize": page}))
-        for _ in range(_MOST_PAGES):
+        for _ in range(most):
             shown = await self._get(url, params=query)
             items = shown.get(key)
             if not isinstance(items, list):
                 raise NotProcessedError("no list")
-            for item in items:
-                if isinstance(item, dict):
-                    yield item
+            yield items
             following = _next_page(shown)
             if following is None:
                 return
@@ -166,21 +209,26 @@ class Twilio:
     async def _ask(
         self, method: str, url: str, not_after: datetime | None = None, **content: Any
     ) -> httpx.Response:
-        request = self._http.build_request(method, url, **content)
-        request.headers["Accept"] = "application/json"
-        next(self._auth.auth_flow(request))  # sets the authorization header
-        answer = await http.deliver(
-            self._http,
-            request,
-            not_after=not_after or datetime.now(UTC) + self._timeout,
-            timeout=self._timeout,
-        )
+        answer = await self._exchange(method, url, not_after, **content)
         match answer:
             case NotProcessed():
                 raise NotProcessedError(answer.reason, answer.retry_after)
             case Ambiguous():
                 raise AmbiguousError(answer.reason)
         return _accepted(answer)
+
+    async def _exchange(
+        self, method: str, url: str, not_after: datetime | None = None, **content: Any
+    ) -> httpx.Response | NotProcessed | Ambiguous:
+        request = self._http.build_request(method, url, **content)
+        request.headers["Accept"] = "application/json"
+        next(self._auth.auth_flow(request))  # sets the authorization header
+        return await http.deliver(
+            self._http,
+            request,
+            not_after=not_after or datetime.now(UTC) + self._timeout,
+            timeout=self._timeout,
+        )
 
 
 def text(document: Mapping[str, Any], key: str) -> str:

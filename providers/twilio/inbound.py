@@ -1,33 +1,52 @@
-"""Inbound texts at Twilio: verifies the webhook's signature and parses the form.
+"""Inbound texts at Twilio, and whether Twilio has already answered the keyword in one.
 
-Twilio signs with the account's secret in HMAC-SHA1: the configured URL followed by every field of
-the form, sorted by name, each name followed by its value. It may add a port to the URL or omit it.
 The form has no time, so the time of arrival is used.
 """
 
-import hmac
-import re
-from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from hashlib import sha1
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
 
-from providers.ports.messages import ForgedWebhook, InboundText, VerifyInbound, Webhook
+from models.enums import InboundKind
+from models.rules.senders.north_america import area_code_of, is_toll_free
+from providers.ports.messages import InboundText, VerifyInbound, Webhook
+from providers.twilio.signatures import first, signed_form
 
-SIGNATURE_HEADER: Final = "X-Twilio-Signature"
+_KINDS: Final = {
+    "STOP": InboundKind.OPT_OUT,
+    "START": InboundKind.OPT_IN,
+    "HELP": InboundKind.HELP,
+}
+"""Value of OptOutType → meaning.
 
-_PORTS: Final = {"https": 443, "http": 80}
+The field is in the form only if a Messaging Service with Advanced Opt-Out has answered the text,
+possibly because of a word that is configured there.
+"""
 
-_SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/]{27}=", re.ASCII)
-"""An HMAC-SHA1 in Base64."""
+_ANSWERED_WORDS: Final = frozenset(
+    {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"}
+    | {"START", "YES", "UNSTOP", "HELP", "INFO"}
+)
+"""Texts that Twilio answers by default, in any case; it answers no text of several words.
 
-_MOST_FIELDS: Final = 200
-"""Maximum fields of a form; a text with ten media has about 40."""
+Source: help.twilio.com, "Twilio support for opt-out keywords (SMS STOP filtering)".
+"""
+
+_NETWORK_WORDS: Final = frozenset({"STOP", "START", "UNSTOP"})
+"""Texts to a toll-free number that its network answers; that cannot be disabled.
+
+Source: help.twilio.com, "Opt-out keyword handling (SMS STOP Filtering) for Toll-Free SMS".
+"""
 
 
-def inbound_verifier(token: str, url: str, clock: Callable[[], datetime]) -> VerifyInbound:
+def inbound_verifier(
+    token: str,
+    url: str,
+    clock: Callable[[], datetime],
+    *,
+    previous_token: str | None = None,
+    answers_keywords: bool = False,
+) -> VerifyInbound:
     """Return a function that verifies and parses the webhook of an inbound text.
 
     It raises ForgedWebhook when the signature is missing or wrong or there are too many fields, and
@@ -37,41 +56,33 @@ def inbound_verifier(token: str, url: str, clock: Callable[[], datetime]) -> Ver
         token: the account's secret.
         url: the webhook URL configured at Twilio.
         clock: the time now.
+        previous_token: the account's secret until it was changed; it verifies too.
+        answers_keywords: whether Twilio answers STOP, START and HELP for this account.
     """
-    spellings = _spellings(url)
+    tokens = [token] if previous_token is None else [token, previous_token]
 
     async def read(webhook: Webhook) -> InboundText:
-        body, given = webhook.body, webhook.headers.get(SIGNATURE_HEADER, "")
-        # The endpoint is public: input that cannot be Twilio's is refused before it is parsed.
-        if not _SIGNATURE.fullmatch(given) or body.count(b"&") >= _MOST_FIELDS:
-            raise ForgedWebhook
-        form = parse_qs(body.decode("ascii", "replace"), keep_blank_values=True)
-        right = [
-            hmac.compare_digest(signature(token, spelling, form), given) for spelling in spellings
-        ]
-        if not any(right):
-            raise ForgedWebhook
+        form = signed_form(webhook, url, tokens)
+        number, body = form["To"][0], form["Body"][0]
+        keyword = _KINDS.get(first(form, "OptOutType") or "")
         return InboundText(
             event_id=form["MessageSid"][0],
-            sender=form.get("From", [""])[0],  # missing for a withheld number
-            number=form["To"][0],
-            body=form["Body"][0],
+            sender=first(form, "From") or "",  # missing for a withheld number
+            number=number,
+            body=body,
             sent_at=clock(),
+            answered=keyword is not None
+            or _is_answered(number, body, answers_keywords=answers_keywords),
+            keyword=keyword,
         )
 
     return read
 
 
-def signature(token: str, url: str, form: Mapping[str, Sequence[str]]) -> str:
-    """Return Twilio's signature of a form posted to a URL; a repeated value counts once."""
-    told = url + "".join(name + value for name in sorted(form) for value in sorted({*form[name]}))
-    return b64encode(hmac.new(token.encode(), told.encode(), sha1).digest()).decode()
-
-
-def _spellings(url: str) -> Sequence[str]:
-    """Return a URL unchanged, without its port, and with its default port."""
-    parts = urlsplit(url)
-    place = parts.netloc.removesuffix(f":{parts.port}")
-    port = parts.port or _PORTS.get(parts.scheme)
-    places = (parts.netloc, place, f"{place}:{port}")
-    return [parts._replace(netloc=netloc).geturl() for netloc in dict.fromkeys(places)]
+def _is_answered(number: str, body: str, *, answers_keywords: bool) -> bool:
+    """Return whether Twilio by default, or the network of a toll-free number, answers a text."""
+    word = body.strip().upper()
+    area_code = area_code_of(number)
+    if area_code is not None and is_toll_free(area_code) and word in _NETWORK_WORDS:
+        return True
+    return answers_keywords and word in _ANSWERED_WORDS

@@ -49,6 +49,7 @@ class TwilioRegistry:
         timeout: timedelta,
         absence_window: timedelta,
     ) -> None:
+        self.account = twilio.account.name
         self.timeout = timeout
         self.absence_window = absence_window
         self._twilio = twilio

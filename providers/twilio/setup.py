@@ -1,4 +1,4 @@
-"""Builds Twilio's adapters from settings."""
+"""Builds the adapters of a Twilio account of the providers file."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -6,43 +6,21 @@ from typing import Protocol
 
 import httpx
 
-from providers.ports.messages import VerifyInbound
+from models.configuration.accounts import ConfiguredAccount
+from models.configuration.providers_file import TwilioAccount
+from providers.accounts import CheckResult, OpenAccount
 from providers.twilio.brands import OperatorProfile
-from providers.twilio.client import Account, Twilio
+from providers.twilio.client import Account, Twilio, TwilioError
 from providers.twilio.inbound import inbound_verifier
+from providers.twilio.message_reports import report_verifier
+from providers.twilio.messages import TwilioSms
 from providers.twilio.registry import NAME, TwilioRegistry
 from providers.twilio.sip import TwilioSip
 
 
-class Secret(Protocol):
-    """Interface of a secret setting."""
-
-    def get_secret_value(self) -> str:
-        """Return the secret."""
-        ...
-
-
 class TwilioSettings(Protocol):
-    """Settings of the Twilio account; without an account id Twilio is not used."""
+    """Settings that all accounts share."""
 
-    @property
-    def twilio_account_sid(self) -> str | None: ...
-    @property
-    def twilio_auth_token(self) -> Secret | None: ...
-    @property
-    def twilio_label(self) -> str | None: ...
-    @property
-    def twilio_primary_profile(self) -> str | None: ...
-    @property
-    def twilio_notify_email(self) -> str | None: ...
-    @property
-    def twilio_sip_domain(self) -> str | None: ...
-    @property
-    def twilio_api_url(self) -> str: ...
-    @property
-    def twilio_messaging_url(self) -> str: ...
-    @property
-    def twilio_trusthub_url(self) -> str: ...
     @property
     def public_url(self) -> str: ...
     @property
@@ -51,51 +29,90 @@ class TwilioSettings(Protocol):
     def absence_window(self) -> timedelta: ...
 
 
-def open_registry(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioRegistry | None:
-    """Return Twilio as a registry; None if no account is configured."""
-    twilio = _client(settings, http)
-    if twilio is None or not (settings.twilio_primary_profile and settings.twilio_notify_email):
+def open_account(
+    entry: TwilioAccount,
+    configured: ConfiguredAccount,
+    settings: TwilioSettings,
+    http: httpx.AsyncClient,
+    clock: Callable[[], datetime],
+) -> OpenAccount:
+    """Return the adapters of an account: what the entry configures of them."""
+    account = _account(entry, configured)
+    timeout = _timeout(entry, settings)
+    client = Twilio(http, account, timeout=timeout)
+    inbound_url = f"{settings.public_url.rstrip('/')}/webhooks/{entry.name}/inbound"
+
+    async def check() -> CheckResult:
+        return await check_credentials(client)
+
+    return OpenAccount(
+        name=entry.name,
+        vendor=NAME,
+        check=check,
+        messages=TwilioSms(client, timeout=timeout, clock=clock),
+        reports=report_verifier(account, clock),
+        inbound=inbound_verifier(
+            account.token,
+            inbound_url,
+            clock,
+            previous_token=account.previous_token,
+            answers_keywords=entry.answers_keywords,
+        ),
+        registry=_registry(entry, client, settings, inbound_url),
+        directory=(
+            None
+            if entry.sip_domain is None
+            else TwilioSip(client, entry.sip_domain, timeout=settings.provider_timeout)
+        ),
+    )
+
+
+async def check_credentials(client: Twilio) -> CheckResult:
+    """Read the account, which changes nothing."""
+    try:
+        found = await client.find(client.account_url)
+    except TwilioError as error:
+        return CheckResult(valid=False, reason=str(error))
+    if found is None:
+        return CheckResult(valid=False, reason="no such account")
+    status = found.get("status")
+    return CheckResult(valid=status == "active", reason="" if status == "active" else "not active")
+
+
+def _account(entry: TwilioAccount, configured: ConfiguredAccount) -> Account:
+    return Account(
+        name=entry.name,
+        sid=entry.account_sid,
+        token=configured.secret("auth_token"),
+        previous_token=configured.find_secret("previous_auth_token"),
+        numbers=frozenset(entry.numbers),
+        answers_keywords=entry.answers_keywords,
+        label=entry.label,
+        api_url=entry.api_url,
+        messaging_url=entry.messaging_url,
+        trusthub_url=entry.trusthub_url,
+    )
+
+
+def _timeout(entry: TwilioAccount, settings: TwilioSettings) -> timedelta:
+    if entry.timeout_seconds is None:
+        return settings.provider_timeout
+    return timedelta(seconds=entry.timeout_seconds)
+
+
+def _registry(
+    entry: TwilioAccount, client: Twilio, settings: TwilioSettings, inbound_url: str
+) -> TwilioRegistry | None:
+    if entry.registration is None:
         return None
     operator = OperatorProfile(
-        primary_profile=settings.twilio_primary_profile,
-        email=settings.twilio_notify_email,
-        inbound_url=_inbound_url(settings),
+        primary_profile=entry.registration.primary_profile,
+        email=entry.registration.notify_email,
+        inbound_url=inbound_url,
     )
     return TwilioRegistry(
-        twilio, operator, timeout=settings.provider_timeout, absence_window=settings.absence_window
+        client,
+        operator,
+        timeout=settings.provider_timeout,
+        absence_window=settings.absence_window,
     )
-
-
-def open_inbound(settings: TwilioSettings, clock: Callable[[], datetime]) -> VerifyInbound | None:
-    """Return the verifier of inbound texts at Twilio; None without an account."""
-    if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
-        return None
-    token = settings.twilio_auth_token.get_secret_value()
-    return inbound_verifier(token, _inbound_url(settings), clock)
-
-
-def open_directory(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioSip | None:
-    """Return Twilio as a directory of SIP users; None without an account or a SIP domain."""
-    twilio = _client(settings, http)
-    if twilio is None or settings.twilio_sip_domain is None:
-        return None
-    return TwilioSip(twilio, settings.twilio_sip_domain, timeout=settings.provider_timeout)
-
-
-def _inbound_url(settings: TwilioSettings) -> str:
-    return f"{settings.public_url.rstrip('/')}/webhooks/{NAME}/inbound"
-
-
-def _client(settings: TwilioSettings, http: httpx.AsyncClient) -> Twilio | None:
-    sid, token = settings.twilio_account_sid, settings.twilio_auth_token
-    if sid is None or token is None:
-        return None
-    account = Account(
-        sid=sid,
-        token=token.get_secret_value(),
-        label=settings.twilio_label,
-        api_url=settings.twilio_api_url,
-        messaging_url=settings.twilio_messaging_url,
-        trusthub_url=settings.twilio_trusthub_url,
-    )
-    return Twilio(http, account, timeout=settings.provider_timeout)

@@ -81,6 +81,14 @@ class Scripted:
             return Accepted(provider_message_id=own_id(request.reference))
         return answer
 
+    def answer(self, *answers: Answer | Exception) -> None:
+        """Return these answers from now on."""
+        self._answers = list(answers)
+
+    def find(self, *truths: LookUp) -> None:
+        """Return these results of look-ups from now on."""
+        self._truths = list(truths)
+
     async def called(self, times: int = 1) -> None:
         """Wait for so many further calls."""
         for _ in range(times):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
+from activities.messages.account_health import AccountHealth
 from activities.messages.dispatch import Dispatching
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.reconcile import Reconciliation
@@ -61,17 +62,21 @@ class Harness:
         slots: int = 20,
         report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
+        public_url: str = "http://us/",
+        routes: Routes | None = None,
+        health: AccountHealth | None = None,
     ) -> None:
         self.database = database
         self.owner = owner
-        names = [provider.name for provider in providers]
-        routes = Routes(providers, {mode: names})
+        names = [provider.account for provider in providers]
+        routes = routes or Routes(providers, {mode: names})
         self.dispatching = Dispatching(
             database,
             routes,
-            public_url="http://us/",
+            public_url=public_url,
             slots=slots,
             inline_report_wait=InlineReportWait(database, report_timeout),
+            health=health,
         )
         self._truth = Reconciliation(database, routes)
         self._ledger = Settlement(database, routes)

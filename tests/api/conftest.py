@@ -15,6 +15,7 @@ from api.services.messages.cancel import Canceling
 from api.services.messages.cancel_requests import CancelRequests
 from api.services.messages.permission import Permissions, UnsubscribeLinks
 from api.services.messages.recordings import Recordings
+from api.services.messages.routed_senders import RoutedSenders
 from api.services.registration.brands import Brands
 from api.services.registration.campaigns import Campaigns
 from api.services.registration.numbers import MessagingNumbers
@@ -24,6 +25,7 @@ from models.enums import DeliveryMode
 from models.session import Database
 from models.settings import Settings
 from providers.registries import Registries
+from providers.routing import Routes
 from providers.simulator.registry import event_verifier
 from tests.api.container import put_in, restored, services_of
 from tests.api.doubles import Clock, FakeRecordingProvider, FakeSending, FakeStarter
@@ -96,7 +98,7 @@ def harness(
     sending = Sending(
         database,
         starter,
-        Permissions(database, links),
+        Permissions(database, links, RoutedSenders(Routes([], {}))),
         # No worker serves the messages that other tests left, so they count as lag for ever.
         admission=Admission(database, limit=100_000, lag_allowed=timedelta(days=1)),
         start_within=timedelta(minutes=1),

@@ -1,24 +1,26 @@
 """Composition of the API: one container of services, and the worker's adapters."""
 
-from datetime import timedelta
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.params import Depends
-from pydantic import SecretStr
 
 from api import deps
 from api.app import create_app
 from cli.worker.composition import assemble
+from models.configuration.accounts import read_configuration
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
 from providers.registries import Registries
 from providers.simulator.messages import Simulator
-from providers.vendors import open_vendors
+from providers.vendors import open_providers
 from tests.api.container import services_of
-from tests.vendors.twilio_double import ACCOUNT, PRIMARY, TOKEN
+from tests.providers_files import TWILIO, TWILIO_TOKEN_VARIABLE, write_file
 from workflows.client import connect
 
 SERVICES = {
@@ -54,19 +56,24 @@ def registry_timeouts(registries: Registries) -> dict[str, timedelta]:
 
 @pytest.mark.parametrize(("vendors", "simulator"), [(10, 2), (1, 1)])
 async def test_api_and_worker_give_each_vendor_the_same_time(
-    settings: Settings, database: Database, vendors: int, simulator: int
+    settings: Settings,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    vendors: int,
+    simulator: int,
 ) -> None:
+    monkeypatch.setenv(TWILIO_TOKEN_VARIABLE, "not-shown")
     own: dict[str, Any] = {
         "provider_timeout": timedelta(seconds=vendors),
-        "twilio_account_sid": ACCOUNT,
-        "twilio_auth_token": SecretStr(TOKEN),
-        "twilio_primary_profile": PRIMARY,
-        "twilio_notify_email": "operator@example.com",
+        "providers_file": write_file(tmp_path, TWILIO),
     }
     settings = settings.model_copy(update=own)
     app = create_app(settings)
     async with app.router.lifespan_context(app), new_client(settings.provider_timeout) as http:
-        parts = assemble(settings, database, await connect(lazy=True), open_vendors(settings, http))
+        providers = open_providers(settings, http, lambda: datetime.now(UTC))
+        await providers.accounts.replace(read_configuration(settings.providers_file, os.environ))
+        parts = assemble(settings, database, await connect(lazy=True), providers.vendors)
         api = services_of(app)
         carrier = parts.routes.find("simulator")
         recording_provider = api.messages.recordings._recording_providers["simulator"]

@@ -10,14 +10,23 @@ import pytest
 from cli.dev.postgres import EmbeddedPostgres
 from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
+from tests.chaos.two_accounts import write_providers_file
 from tests.contacts import CONTACT_KEYS
 from tests.e2e.harness import Harness, Integrator
 from tests.stack import SHORT_WAITS, Stack, async_url, free_port, make_database
 
 
 @pytest.fixture(scope="package")
+def account_ports() -> dict[str, int]:
+    """Ports of the vendors of two accounts; nothing listens there unless a test does."""
+    return {"first": free_port(), "second": free_port()}
+
+
+@pytest.fixture(scope="package")
 async def status(
-    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+    postgres: EmbeddedPostgres,
+    tmp_path_factory: pytest.TempPathFactory,
+    account_ports: dict[str, int],
 ) -> AsyncIterator[Harness]:
     """The stack, with a Temporal server that restarts on the same port."""
     folder: Path = tmp_path_factory.mktemp("chaos")
@@ -30,6 +39,7 @@ async def status(
         **SHORT_WAITS,
         "HEXAVOX_PAYMENT_HORIZON": "PT9S",  # longer than a worker is down
         "HEXAVOX_SIMULATOR_DATA_DIR": str(folder),
+        **write_providers_file(folder, account_ports),
     }
     with temporal, Stack(url, temporal.address, folder, settings) as stack:
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:

@@ -21,7 +21,7 @@ def test_an_embedded_server_gets_none_of_our_settings() -> None:
     assert plain(given) == {"PATH": "/bin", "LC_ALL": "C"}
 
 
-def test_only_api_and_worker_get_the_token_of_twilio() -> None:
-    given = {"HEXAVOX_TWILIO_AUTH_TOKEN": "x"}
+def test_only_api_and_worker_get_the_server_secret() -> None:
+    given = {"HEXAVOX_SERVER_SECRET": "x"}
     told = [name for name in ("api", "worker", "migrate", "key") if for_process(name, given)]
     assert told == ["api", "worker"]

@@ -15,7 +15,7 @@ INVOICES = "models.queries.billing.invoices"
 MADE_FIRST = [f"{INVOICES}.{name}" for name in ("_LINES", "_INVOICE", "_KNOWN", "_COMPARED")]
 """They create the temporary tables that others read, in this order."""
 
-TYPES = {"carriers": "jsonb", "tenant_burst": "float8", "key_burst": "float8"}
+TYPES = {"tenant_burst": "float8", "key_burst": "float8"}
 """Parameters whose type PostgreSQL cannot infer: the driver sends it."""
 
 

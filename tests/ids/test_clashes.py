@@ -15,11 +15,13 @@ from api.services.billing.upgrades import Billing
 from api.services.messages.accept import Sending
 from api.services.messages.admission import Admission
 from api.services.messages.permission import Permissions, UnsubscribeLinks
+from api.services.messages.routed_senders import RoutedSenders
 from cli.dev.postgres import EmbeddedPostgres
 from models.database.faults import Fault, fault_of, public_id_taken
 from models.rules.system.failures import caused_by_input
 from models.session import Database
 from models.settings import Settings
+from providers.routing import Routes
 from tests.api.container import put_in
 from tests.api.doubles import FakeStarter, FakeUpgradeStarter
 from tests.contacts import CONTACT_KEY_FILE, CONTACT_KEYS
@@ -112,7 +114,11 @@ async def client(
         sending = Sending(
             alone,
             starter,
-            Permissions(alone, UnsubscribeLinks("http://api.test", "only-for-tests-too")),
+            Permissions(
+                alone,
+                UnsubscribeLinks("http://api.test", "only-for-tests-too"),
+                RoutedSenders(Routes([], {})),
+            ),
             admission=Admission(alone, limit=1000),
             start_within=timedelta(minutes=1),
         )
@@ -243,7 +249,10 @@ async def test_buying_a_number_draws_a_taken_id_and_the_number_is_not_called_tak
     from models.rules.registration.vocabulary import NumberType
 
     scope = RegistryScope(
-        tenant_id=known.tenant_id, merchant_id=known.merchant_id, provider="simulator"
+        tenant_id=known.tenant_id,
+        merchant_id=known.merchant_id,
+        provider="simulator",
+        account="simulator",
     )
     now = datetime.now(UTC)
 

@@ -1,6 +1,7 @@
 """The API on a real Postgres, with a double for workflow starts."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -12,10 +13,13 @@ from api.services.messages.delivery_reports import Receipts
 from models.session import Database
 from models.settings import Settings
 from providers.simulator import messages
+from providers.twilio.client import Account
+from providers.twilio.message_reports import report_verifier
 from tests.api.container import put_in
 from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import Owner
 from tests.inbound.harness import SECRET, InboundHarness, Started, inbox
+from tests.vendors.twilio_double import ACCOUNT, TOKEN
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +41,9 @@ async def app(database_url: str, database: Database, started: Started) -> AsyncI
         )
     )
     async with app.router.lifespan_context(app):
-        receipts = Receipts(database, started, {messages.NAME: messages.verifier(SECRET)})
+        twilio = report_verifier(Account(sid=ACCOUNT, token=TOKEN), lambda: datetime.now(UTC))
+        verifiers = {messages.NAME: messages.verifier(SECRET), "twilio": twilio}
+        receipts = Receipts(database, started, verifiers)
         put_in(app, "consent", inbox=inbox(database, started))
         put_in(app, "messages", receipts=receipts)
         yield app

@@ -3,6 +3,7 @@
 import hmac
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -15,6 +16,7 @@ from sqlalchemy import text
 from api.services.consent.inbound_texts import Inbox
 from api.workflow_starters import WorkflowStarter
 from models.enums import Channel, DeliveryMode
+from models.rules.accounts.account_scope import AccountScope
 from models.rules.messages.identity import SendStart
 from models.session import Database
 from models.tables.ledger import CreditAccount
@@ -22,7 +24,8 @@ from models.tables.merchant import Merchant
 from models.tables.tenant import SenderNumber
 from providers.ports.messages import Answer, Webhook
 from providers.simulator import messages
-from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
+from providers.twilio.inbound import inbound_verifier
+from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
 from tests.contacts import key_of
@@ -52,7 +55,9 @@ class Started(WorkflowStarter):
         self.row_changed.append(workflow_id)
 
 
-def inbox(database: Database, started: Started) -> Inbox:
+def inbox(
+    database: Database, started: Started, scopes: Mapping[str, AccountScope] | None = None
+) -> Inbox:
     """Return the real service with that double."""
     return Inbox(
         database,
@@ -61,6 +66,7 @@ def inbox(database: Database, started: Started) -> Inbox:
             messages.NAME: messages.inbound_verifier(SECRET),
             "twilio": inbound_verifier(SECRET, TWILIO_URL, lambda: datetime.now(UTC)),
         },
+        scope=(scopes or {}).get,
         start_within=timedelta(seconds=8),
         clock=lambda: datetime.now(UTC),
     )
@@ -181,7 +187,7 @@ class InboundHarness:
         raw, headers = signed(told, secret)
         return await self.client.post("/webhooks/simulator/inbound", content=raw, headers=headers)
 
-    async def twilio_tells(self, body: str, *, event_id: str) -> httpx.Response:
+    async def twilio_tells(self, body: str, *, event_id: str, **fields: str) -> httpx.Response:
         """Post Twilio's webhook of a text from CONTACT."""
         form = {
             "MessageSid": event_id,
@@ -189,7 +195,12 @@ class InboundHarness:
             "To": self.owner.sender,
             "Body": body,
             "FromZip": "",
+            **fields,
         }
+        return await self.twilio_posts(form)
+
+    async def twilio_posts(self, form: dict[str, str]) -> httpx.Response:
+        """Post a form as Twilio does for a text."""
         signed = signature(SECRET, TWILIO_URL, {name: [word] for name, word in form.items()})
         headers = {SIGNATURE_HEADER: signed}
         return await self.client.post("/webhooks/twilio/inbound", data=form, headers=headers)

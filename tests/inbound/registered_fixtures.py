@@ -57,6 +57,7 @@ async def register(
         "tenant_id": of.tenant_id,
         "merchant_id": of.merchant_id,
         "provider": "simulator",
+        "account": "simulator",
         "created_at": now,
         "updated_at": now,
     }

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from providers.twilio.inbound import SIGNATURE_HEADER, signature
+from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.contacts import key_of
 from tests.inbound.harness import SECRET, TWILIO_URL, InboundHarness
 from tests.inbound.test_reading import PATH

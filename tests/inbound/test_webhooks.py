@@ -65,7 +65,7 @@ async def test_a_text_that_another_provider_would_pass_on_is_dropped(
         if mode is DeliveryMode.LIVE:
             await make_over(db, inbound.owner.tenant_id, mode)
         else:
-            moved = text("UPDATE sender_number SET provider = 'twilio' WHERE tenant_id = :t")
+            moved = text("UPDATE sender_number SET account = 'twilio' WHERE tenant_id = :t")
             await db.execute(moved, {"t": inbound.owner.tenant_id})
     counted = mismatches("ACCOUNT")
     assert (await inbound.texts("STOP")).status_code == 204

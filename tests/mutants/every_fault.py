@@ -4,9 +4,11 @@ from typing import Final
 
 from tests.mutants import (
     border_faults,
+    health_faults,
     ledger_faults,
     look_up_faults,
     payment_faults,
+    routing_faults,
     sending_faults,
 )
 
@@ -16,4 +18,6 @@ FAULTS: Final = (
     *sending_faults.FAULTS,
     *look_up_faults.FAULTS,
     *border_faults.FAULTS,
+    *health_faults.FAULTS,
+    *routing_faults.FAULTS,
 )

@@ -224,8 +224,8 @@ FAULTS: Final = (
     ),
     Fault(
         "a refusal everywhere is tried elsewhere",
-        "activities/messages/dispatch.py",
-        "Dispatching._after_refusal",
+        "activities/messages/verdicts.py",
+        "_after_refusal",
         "final = answer.everywhere or",
         "final =",
         _DISPATCH,

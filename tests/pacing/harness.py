@@ -16,7 +16,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from cli.worker.composition import assemble
-from cli.worker.queues import workers
+from cli.worker.queues import AccountWorkers, workers
 from cli.worker.system_workflows import start_sweeper
 from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
 from models.queries.messages.acceptance import AcceptedMessage
@@ -122,6 +122,9 @@ class SenderHarness:
                 parts = assemble(self.settings, self.database, client, vendors)
                 for worker in workers(client, parts):
                     await stack.enter_async_context(worker)
+                account_workers = AccountWorkers(client, parts)
+                stack.push_async_callback(account_workers.close)
+                await account_workers.adjust()
             await start_sweeper(await self.client())
             yield
 

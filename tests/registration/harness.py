@@ -50,6 +50,7 @@ class ScriptedRegistry:
     """Scripted answers; the last one is repeated."""
 
     name = "simulator"
+    account = "simulator"
     timeout = timedelta(seconds=2)
 
     def __init__(
@@ -218,6 +219,7 @@ class Harness:
             "tenant_id": self.owner.tenant_id,
             "merchant_id": self.owner.merchant_id,
             "provider": self.registry.name,
+            "account": self.registry.account,
             "state": state,
             "submission": 1,
             "sweep_at": now + LOOK_AFTER,

@@ -129,6 +129,7 @@ async def test_a_forgotten_purchase_fails_and_lets_the_number_go(
             tenant_id=on.owner.tenant_id,
             merchant_id=on.owner.merchant_id,
             provider="simulator",
+            account="simulator",
             now=datetime.now(UTC),
         )
     assert await lost(on, RegistrationOperation.BUY, row_id) == "FAILED"

@@ -248,7 +248,7 @@ async def test_a_row_without_the_operation_is_not_changed(harness: Any) -> None:
 async def test_a_row_whose_registry_is_gone_waits_for_it(harness: Any) -> None:
     on: Harness = harness(DONE)
     brand = await on.brand()
-    on.registry.name = "elsewhere"
+    on.registry.account = "elsewhere"
     away = Harness(on.database, on.owner, on.registry)
     result = await away.submit(BRAND, brand)
     assert (result.action, on.registry.submitted) == (RegistrationAction.SUBMIT, [])

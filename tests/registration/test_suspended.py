@@ -59,6 +59,7 @@ async def registered(harness: Harness, *, bought_at: str | None = "twilio") -> t
                 tenant_id=harness.owner.tenant_id,
                 merchant_id=harness.owner.merchant_id,
                 provider=bought_at,
+                account=bought_at,
                 registered_at=now,
                 created_at=now,
             )

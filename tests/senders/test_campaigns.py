@@ -66,6 +66,7 @@ class CampaignHarness:
             "tenant_id": self.owner.tenant_id,
             "merchant_id": self.owner.merchant_id,
             "provider": "twilio",
+            "account": "twilio",
             "submission": 1,
             "created_at": now,
             "updated_at": now,

@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,7 @@ from psycopg import AsyncClientCursor
 from sqlalchemy import text
 
 from models.enums import Channel, DeliveryMode
-from models.queries.consent.send_policy import POLICY
+from models.queries.consent.send_policy import POLICY, POLICY_OF_ACCOUNT
 from models.rules.senders.sender_choice import SANDBOX
 from models.session import Database
 from models.tables.tenant import SenderNumber
@@ -65,10 +66,18 @@ def probes_of(plan: dict[str, Any]) -> int:
 
 
 async def executed(
-    database: Database, owner: Owner, channel: Channel, *, generic: bool = False
+    database: Database,
+    owner: Owner,
+    channel: Channel,
+    *,
+    generic: bool = False,
+    listed: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return the executed plan of the choice for a new recipient."""
-    values = {
+    """Return the executed plan of the choice for a new recipient.
+
+    `listed` are the numbers of the account that the choice is limited to, if it is.
+    """
+    values: dict[str, Any] = {
         "tenant_id": owner.tenant_id,
         "merchant": owner.merchant,
         "channel": channel,
@@ -76,9 +85,12 @@ async def executed(
         "first": key_of("+18135550000"),
         "sandbox": SANDBOX,
     }
-    types = {"tenant_id": "bigint", "keys": "text[]"}
+    if listed is not None:
+        values |= {"account": "a", "listed": list(listed)}
+    types = {"tenant_id": "bigint", "keys": "text[]", "listed": "text[]"}
+    policy = POLICY if listed is None else POLICY_OF_ACCOUNT
     named = {name: f"${n}" for n, name in enumerate(values, start=1)}
-    statement = re.sub(r"(?<!:):(\w+)", lambda found: named[found[1]], POLICY.text)
+    statement = re.sub(r"(?<!:):(\w+)", lambda found: named[found[1]], policy.text)
     given = ", ".join(types.get(name, "varchar") for name in values)
     async with database.engine.connect() as db, db.begin() as nothing_stays:
         mode = "force_generic_plan" if generic else "force_custom_plan"
@@ -115,6 +127,18 @@ async def test_few_of_a_thousand_numbers_are_read(
 ) -> None:
     await fill(database, owner, MANY, own=own, registered=registered)
     assert await rows_read(database, owner, channel) < MANY / 10
+
+
+@pytest.mark.parametrize("generic", [False, True])
+@pytest.mark.parametrize("own", [False, True])
+async def test_few_of_a_thousand_numbers_are_read_for_an_account_that_has_half_of_them(
+    database: Database, owner: Owner, own: bool, generic: bool
+) -> None:
+    numbers = await fill(database, owner, MANY, own=own, registered=True)
+    plan = await executed(
+        database, owner, Channel.SMS, generic=generic, listed=sorted(numbers, key=hash)[::2]
+    )
+    assert rows_of(plan) < MANY / 4
 
 
 async def test_a_thousand_numbers_of_the_other_kind_are_not_read(

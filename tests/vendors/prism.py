@@ -11,26 +11,20 @@ import json
 import os
 import re
 import shutil
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 import httpx
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
+from tests.vendors.serving import free_port, serve, until_open
 from tests.vendors.trim import TRIMMED
 from tests.vendors.twilio_double import TwilioDouble
 
 HERE: Final = Path(__file__).parent
 PROGRAM: Final = HERE / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
-_PATIENCE: Final = 30.0
 _PROBLEM: Final = "application/problem+json"
 
 
@@ -120,8 +114,8 @@ class Checked(httpx.AsyncBaseTransport):
 @asynccontextmanager
 async def between(twilio: TwilioDouble) -> AsyncIterator[str]:
     """Start Prism before a double, and return its URL."""
-    async with _serve(twilio) as upstream:
-        port = _free_port()
+    async with serve(twilio) as upstream:
+        port = free_port()
         process = await asyncio.create_subprocess_exec(
             "node",
             str(PROGRAM),
@@ -134,51 +128,9 @@ async def between(twilio: TwilioDouble) -> AsyncIterator[str]:
             env={"PATH": os.environ["PATH"], "NODE_ENV": "production"},
         )
         try:
-            await _until_open(port, lambda: process.returncode is not None)
+            await until_open(port, lambda: process.returncode is not None)
             yield f"http://127.0.0.1:{port}"
         finally:
             if process.returncode is None:
                 process.terminate()
             await process.wait()
-
-
-@asynccontextmanager
-async def _serve(twilio: TwilioDouble) -> AsyncIterator[str]:
-    async def answer(request: Request) -> Response:
-        url = httpx.URL(str(request.url))
-        told = twilio.answer(request.method, url, await request.body())
-        return Response(told.content, told.status_code, media_type="application/json")
-
-    methods = ["GET", "POST", "DELETE"]
-    application = Starlette(routes=[Route("/{path:path}", answer, methods=methods)])
-    port = _free_port()
-    server = uvicorn.Server(
-        uvicorn.Config(application, host="127.0.0.1", port=port, log_config=None, lifespan="off")
-    )
-    serving = asyncio.create_task(server.serve())
-    try:
-        await _until_open(port, serving.done)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await serving
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-async def _until_open(port: int, ended: Callable[[], bool]) -> None:
-    async with asyncio.timeout(_PATIENCE):
-        while True:
-            assert not ended(), "it ended by itself"
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.1)
-            else:
-                writer.close()
-                return

@@ -79,7 +79,9 @@ def client(
     transport: httpx.AsyncBaseTransport, base: str | None = None, *, label: str | None = None
 ) -> Twilio:
     """Return the client of an account, at Twilio's own URLs or at one for all three APIs."""
-    where = {} if base is None else {f"{api}_url": base for api in ("api", "messaging", "trusthub")}
+    where: dict[str, Any] = (
+        {} if base is None else {f"{api}_url": base for api in ("api", "messaging", "trusthub")}
+    )
     return Twilio(
         httpx.AsyncClient(transport=transport),
         Account(sid=ACCOUNT, token=TOKEN, label=label, **where),

@@ -9,17 +9,16 @@ from hashlib import sha1
 from urllib.parse import urlencode
 
 import pytest
-from pydantic import SecretStr
 
 from cli.worker.composition import check_replies
 from models.enums import Channel, DeliveryMode
-from models.settings import IncompleteSettings, Settings
-from providers.inbound_verifiers import inbound_verifiers
+from models.settings import IncompleteSettings
 from providers.ports.messages import ForgedWebhook, InboundText, Webhook
 from providers.routing import Routes
-from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
+from providers.twilio.inbound import inbound_verifier
+from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.unit.providers.test_routing import Vendor
-from tests.vendors.twilio_double import ACCOUNT, PRIMARY, TOKEN
+from tests.vendors.twilio_double import ACCOUNT, TOKEN
 
 URL = "https://api.example.com/webhooks/twilio/inbound"
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -160,31 +159,6 @@ async def test_a_text_with_ten_media_is_read() -> None:
 async def test_a_report_or_a_call_does_not_pass_for_a_text(missing: str) -> None:
     with pytest.raises(KeyError):
         await read(*signed({name: word for name, word in TEXT.items() if name != missing}))
-
-
-def settings(**more: object) -> Settings:
-    return Settings.model_validate(
-        {"database_url": SecretStr("postgresql://x"), "public_url": "https://api.example.com/"}
-        | more
-    )
-
-
-ON_TWILIO = {
-    "twilio_account_sid": ACCOUNT,
-    "twilio_auth_token": SecretStr(TOKEN),
-    "twilio_primary_profile": PRIMARY,
-    "twilio_notify_email": "operator@example.com",
-}
-
-
-async def test_configured_providers_have_a_verifier() -> None:
-    assert set(inbound_verifiers(settings(), lambda: NOW)) == set()
-    both = settings(simulator_secret=SecretStr("for-tests-only-too"), **ON_TWILIO)
-    heard = inbound_verifiers(both, lambda: NOW)
-    assert set(heard) == {"simulator", "twilio"}
-    text = await heard["twilio"](posted(*signed(TEXT)))
-    assert text is not None
-    assert text.body == "STOP & ä"
 
 
 def test_a_live_route_whose_provider_passes_no_texts_on_is_refused() -> None:

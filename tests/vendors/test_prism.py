@@ -3,19 +3,23 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus, UseCase
-from providers.ports.messages import NotFound
+from providers.accounts import CheckResult
+from providers.ports.messages import Accepted, Found, Listed, NotFound
 from providers.ports.registration import MoreCallsNeeded, NumberOffers, OperationStatus
 from providers.ports.sip import SipAccount, Stored
 from providers.twilio.client import Twilio
-from tests.vendors import prism, registry_fixtures
+from providers.twilio.setup import check_credentials
+from tests.vendors import prism, registry_fixtures, sms_fixtures
 from tests.vendors.prism import Checked, Violation
 from tests.vendors.registry_fixtures import BRAND, CAMPAIGN, NUMBER, SOLE, ask, carry
+from tests.vendors.sms_fixtures import FROM, NEVER_TOO_LATE, NOW, TO, asked, sms
 from tests.vendors.trim import TRIMMED, USED, WHOLE, trimmed
 from tests.vendors.twilio_double import TwilioDouble
 
@@ -34,6 +38,7 @@ class Adapters:
         self.client: Twilio = registry_fixtures.client(checked, address)
         self.registry = registry_fixtures.registry(self.client)
         self.directory = registry_fixtures.directory(self.client)
+        self.sms = sms_fixtures.adapter(checked, address)
 
     def decide(self, kind: str, **told: Any) -> None:
         for found in self.twilio.all(kind):
@@ -147,6 +152,42 @@ async def test_a_sip_account_from_its_list_to_its_end(adapters: Adapters) -> Non
         await adapters.directory.put(replace(ACCOUNT, password="Another1Horse2Battery")) == Stored()
     )
     assert await adapters.directory.remove(ACCOUNT.username) == Stored()
+
+
+async def test_an_sms_and_its_look_ups_by_id_and_in_the_list(adapters: Adapters) -> None:
+    now = datetime.now(UTC)
+    times = {"requested_at": now, "deadline": now + timedelta(seconds=10)}
+    sent = [await adapters.sms.send(sms()) for _ in range(2)]
+    sent.append(await adapters.sms.send(sms(valid_until=NOW + timedelta(minutes=10))))
+    ids = [answer.provider_message_id for answer in sent if isinstance(answer, Accepted)]
+    assert len(ids) == 3
+    listed = await adapters.sms.look_up(asked(**times))
+    assert isinstance(listed, Listed)
+    assert [found.provider_message_id for found in listed.candidates] == ids
+    adapters.decide("Messages", status="undelivered", error_code=30003, price="-0.0083")
+    found = await adapters.sms.look_up(asked(**times, provider_message_id=ids[0]))
+    assert isinstance(found, Found)
+    assert found.reports[0].price == Decimal("0.0083")
+    url, pages = adapters.client.api("Messages"), 0
+    async for _ in adapters.client.list_pages(url, "messages", {"To": TO, "From": FROM}, page=1):
+        pages += 1
+    assert pages == 3
+
+
+async def test_the_account_is_read_to_check_its_credentials(adapters: Adapters) -> None:
+    assert await check_credentials(adapters.client) == CheckResult(valid=True)
+    adapters.twilio.status = "suspended"
+    assert not (await check_credentials(adapters.client)).valid
+    adapters.twilio.status = "active"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"SmartEncode": False}, {"ValidityPeriod": "soon"}, {"StatusCallback": "no address"}]
+)
+async def test_a_wrong_sms_is_found_out(adapters: Adapters, wrong: dict[str, Any]) -> None:
+    form = {"To": TO, "From": FROM, "Body": "x", **wrong}
+    with pytest.raises(Violation):
+        await adapters.client.post(adapters.client.api("Messages"), form, not_after=NEVER_TOO_LATE)
 
 
 async def test_a_wrong_request_is_found_out(adapters: Adapters) -> None:

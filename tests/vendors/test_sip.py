@@ -1,16 +1,13 @@
 """SIP accounts at Twilio: one list and one credential per user, whatever is repeated."""
 
 from dataclasses import replace
-from typing import Any
 
-import httpx
 import pytest
 
 from providers.ports.sip import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
-from providers.twilio.setup import open_directory, open_registry
 from providers.twilio.sip import TwilioSip
 from tests.vendors import registry_fixtures
-from tests.vendors.twilio_double import ACCOUNT, DOMAIN, PRIMARY, TwilioDouble
+from tests.vendors.twilio_double import ACCOUNT, TwilioDouble
 
 USER = SipAccount(username="t1m2", realm="sip.example.com", password="Correct1Horse2Battery")
 
@@ -132,35 +129,3 @@ async def test_a_refusal_by_twilio_has_its_code() -> None:
     twilio, directory = set_up()
     twilio.refuses["/Credentials"] = (400, {"code": 21247, "message": "weak", "status": 400})
     assert await directory.put(USER) == Declined(provider_code="21247")
-
-
-def test_twilio_is_put_together_only_where_it_is_configured() -> None:
-    http = httpx.AsyncClient(transport=registry_fixtures.transport(TwilioDouble()))
-    settings = _Settings()
-    assert open_registry(settings, http) is not None
-    assert open_directory(settings, http) is not None
-    settings.twilio_sip_domain = None
-    assert open_directory(settings, http) is None
-    settings.twilio_account_sid = None
-    assert open_registry(settings, http) is None
-
-
-class _Settings:
-    twilio_account_sid: str | None = ACCOUNT
-    twilio_label: str | None = None
-    public_url = "https://api.example.com"
-    twilio_primary_profile: str | None = PRIMARY
-    twilio_notify_email: str | None = "operator@example.com"
-    twilio_sip_domain: str | None = DOMAIN
-    twilio_api_url = "https://api.twilio.com"
-    twilio_messaging_url = "https://messaging.twilio.com"
-    twilio_trusthub_url = "https://trusthub.twilio.com"
-    provider_timeout = registry_fixtures.SECONDS
-    absence_window = registry_fixtures.SECONDS
-    twilio_auth_token: Any = None
-
-    def __init__(self) -> None:
-        self.twilio_auth_token = self
-
-    def get_secret_value(self) -> str:
-        return "token"

@@ -24,12 +24,15 @@ _USA2P: Final = "/v1/Services/{MessagingServiceSid}/Compliance/Usa2p"
 
 USED: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "twilio_api_v2010.json": {
+        f"{_ACCOUNT.replace('AccountSid', 'Sid')}.json": ("get",),
         f"{_ACCOUNT}/Addresses.json": ("get", "post"),
         f"{_ACCOUNT}/Addresses/{{Sid}}.json": ("post",),
         f"{_ACCOUNT}/AvailablePhoneNumbers/{{CountryCode}}/Local.json": ("get",),
         f"{_ACCOUNT}/AvailablePhoneNumbers/{{CountryCode}}/TollFree.json": ("get",),
         f"{_ACCOUNT}/IncomingPhoneNumbers.json": ("get", "post"),
         f"{_ACCOUNT}/IncomingPhoneNumbers/{{Sid}}.json": ("delete",),
+        f"{_ACCOUNT}/Messages.json": ("get", "post"),
+        f"{_ACCOUNT}/Messages/{{Sid}}.json": ("get",),
         f"{_SIP}/CredentialLists.json": ("get", "post"),
         f"{_SIP}/CredentialLists/{{CredentialListSid}}/Credentials.json": ("get", "post"),
         f"{_SIP}/CredentialLists/{{CredentialListSid}}/Credentials/{{Sid}}.json": (

@@ -5,7 +5,8 @@ It also plays the network: the response to a call can be lost, before or after i
 
 import json
 import secrets
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,6 +19,7 @@ ACCOUNT: Final = "AC" + "0a" * 16
 TOKEN: Final = "for-tests-only-too"
 PRIMARY: Final = "BU" + "0b" * 16
 DOMAIN: Final = "SD" + "0c" * 16
+AUTHORIZATION: Final = "Basic " + b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
 
 Document = dict[str, Any]
 Form = dict[str, list[str]]
@@ -33,6 +35,7 @@ class Kind:
     listed: str
     fresh: Callable[[Form], Document]
     found_by: tuple[str, ...] = ()
+    newest_first: bool = False
 
 
 def one(form: Form, name: str) -> str | None:
@@ -71,6 +74,27 @@ def campaign(form: Form) -> Document:
         "campaign_status": "IN_PROGRESS",
         "rate_limits": None,
         "errors": [],
+    }
+
+
+def message(form: Form) -> Document:
+    now = format_datetime(datetime.now(UTC))
+    return {
+        "account_sid": ACCOUNT,
+        "to": one(form, "To"),
+        "from": one(form, "From"),
+        "body": one(form, "Body"),
+        "direction": "outbound-api",
+        "status": "queued",
+        "date_created": now,
+        "date_updated": now,
+        "date_sent": None,
+        "error_code": None,
+        "error_message": None,
+        "num_segments": "1",
+        "num_media": "0",
+        "price": None,
+        "price_unit": "USD",
     }
 
 
@@ -124,6 +148,7 @@ KINDS: Final[dict[str, Kind]] = {
         },
     ),
     "Credentials": Kind("CR", "credentials", lambda f: {"username": one(f, "Username")}),
+    "Messages": Kind("SM", "messages", message, ("To", "From"), newest_first=True),
     "CredentialListMappings": Kind(
         "CL", "contents", lambda f: {"sid": one(f, "CredentialListSid")}
     ),
@@ -141,6 +166,10 @@ class TwilioDouble:
     """The forms of all calls that change something."""
     refuses: dict[str, tuple[int, Document]] = field(default_factory=dict)
     """End of a path → response to every POST there."""
+    callbacks: dict[str, str] = field(default_factory=dict)
+    """Id of a message → the address of its status callback."""
+    status: str = "active"
+    """Status of the account."""
     loses: str | None = None
     """"before": the next change never arrives; "after": its response never arrives."""
 
@@ -158,13 +187,17 @@ class TwilioDouble:
             self.loses = None
         if change and lost == "before":
             raise httpx.ReadTimeout("lost")
-        answer = self.answer(request.method, request.url, await request.aread())
+        answer = self.answer(request.method, request.url, await request.aread(), request.headers)
         if change and lost == "after":
             raise httpx.ReadTimeout("lost")
         return answer
 
-    def answer(self, method: str, url: httpx.URL, body: bytes) -> httpx.Response:
+    def answer(
+        self, method: str, url: httpx.URL, body: bytes, headers: Mapping[str, str]
+    ) -> httpx.Response:
         """Respond to one request."""
+        if headers.get("Authorization") != AUTHORIZATION:
+            return httpx.Response(401, json=_error(401, 20003, "Authenticate")[1])
         folder = url.path.removesuffix(".json")
         self.asked.append((method, folder))
         form = parse_qs(body.decode(), keep_blank_values=True)
@@ -179,6 +212,8 @@ class TwilioDouble:
     def _carry_out(
         self, method: str, folder: str, url: httpx.URL, form: Form
     ) -> tuple[int, Document | None]:
+        if folder == f"/2010-04-01/Accounts/{ACCOUNT}":
+            return 200, {"sid": ACCOUNT, "status": self.status, "type": "Full"}
         if "/AvailablePhoneNumbers/" in folder:
             return 200, {"available_phone_numbers": self.for_sale}
         parent = folder.rpartition("/")[0]
@@ -198,6 +233,8 @@ class TwilioDouble:
         if any(d["sid"] == new["sid"] for d in found):
             return _error(409, 21710, "it is in there")
         found.append(new)
+        if "StatusCallback" in form:
+            self.callbacks[new["sid"]] = form["StatusCallback"][0]
         return 201, new
 
     def _list(self, folder: str, url: httpx.URL) -> Document:
@@ -205,6 +242,8 @@ class TwilioDouble:
         for name in kind.found_by:
             if name in url.params:
                 found = [d for d in found if d[_snake(name)] == url.params[name]]
+        if kind.newest_first:
+            found = found[::-1]
         size, page = int(url.params["PageSize"]), int(url.params.get("Page", 0))
         after = url.copy_set_param("Page", page + 1) if len(found) > size * (page + 1) else None
         following = None if after is None else str(after)

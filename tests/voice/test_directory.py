@@ -226,7 +226,7 @@ async def sweep(database: Database, client: Client, directory: str, grace: timed
         sweep_grace=grace,
         sweep_every=timedelta(seconds=0.1),  # the step polls this long after its turn
     )
-    vendors = Vendors(routes=Routes([], {}), directories=[Directory()])
+    vendors = Vendors(routes=Routes([], {}), directories={"vendor": Directory()})
     parts = assemble(settings, database, client, vendors)
     await ActivityEnvironment().run(parts.sweeping.sweep)
 
@@ -284,6 +284,6 @@ def test_a_worker_refuses_a_directory_it_does_not_know(
     database_url: str, database: Database, client: Client
 ) -> None:
     settings = Settings(database_url=SecretStr(database_url), voice_directory="nobody")
-    vendors = Vendors(routes=Routes([], {}), directories=[Directory()])
+    vendors = Vendors(routes=Routes([], {}), directories={"vendor": Directory()})
     with pytest.raises(IncompleteSettings, match="kamailio, vendor"):
         assemble(settings, database, client, vendors)

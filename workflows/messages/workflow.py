@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, TimeoutType
+from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 with workflow.unsafe.imports_passed_through():
     from models.enums import ErrorCode, MessageStatus
@@ -23,6 +24,12 @@ with workflow.unsafe.imports_passed_through():
         SettleStep,
         Verdict,
     )
+
+
+def never_started(error: ActivityError) -> bool:
+    """Return whether no worker took the activity from its task queue in time."""
+    cause = error.cause
+    return isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START
 
 
 @workflow.defn(name="send-message")
@@ -69,7 +76,7 @@ class SendMessage:
     async def _deliver(self) -> Ending:
         """Dispatch until a provider has accepted the message, or none may."""
         while True:
-            result = await self._dispatch()
+            result = await self._dispatch_again()
             match result.verdict:
                 case Verdict.ACCEPTED:
                     return await self._await_report()
@@ -88,6 +95,18 @@ class SendMessage:
                         return await self._await_report()
                     if finding is Finding.UNCERTAIN:
                         return Ending.GIVEN_UP
+
+    async def _dispatch_again(self) -> DispatchResult:
+        """Dispatch; a dispatch that waited too long in an account's queue is decided anew.
+
+        Nothing was done in that queue. The account may have been taken out meanwhile.
+        """
+        try:
+            return await self._dispatch()
+        except ActivityError as error:
+            if never_started(error):
+                return DispatchResult(verdict=Verdict.LATER)
+            raise
 
     async def _dispatch(self) -> DispatchResult:
         """Try once on the fast path; if the provider is busy, on its own task queue.

@@ -7,7 +7,7 @@ from api.services.consent.inbound_reading import number_of
 from models.enums import InboundKind
 from models.queries.consent.inbound_numbers import KnownNumber
 from models.queries.consent.inbound_texts import NewInbound
-from models.rules.consent.keywords import BUILT_IN, CampaignTexts, Reading, read_text
+from models.rules.consent.keywords import BUILT_IN, CampaignTexts, Keywords, Reading, read_text
 from providers.ports.messages import InboundText
 
 
@@ -46,7 +46,7 @@ class Conversation:
             owner=number.merchant_id,
             provider=provider,
             text=text,
-            reading=read_text(text.body, keywords) if contact else Reading(InboundKind.OTHER),
+            reading=_read(text, keywords) if contact else Reading(InboundKind.OTHER),
             contact_key=contact_key,
             contact=contact,
             registered=registered,
@@ -68,3 +68,16 @@ class Conversation:
             sent_at=self.text.sent_at,
             received_at=now,
         )
+
+
+def _read(text: InboundText, keywords: Keywords) -> Reading:
+    """Return the meaning of a text; the vendor's counts too, because words can be configured there.
+
+    An opt-out takes precedence, whoever reads it.
+    """
+    ours, theirs = read_text(text.body, keywords), text.keyword
+    if ours.kind is InboundKind.OPT_OUT or theirs in (None, InboundKind.OTHER):
+        return ours
+    if theirs is InboundKind.OPT_OUT or ours.kind is InboundKind.OTHER:
+        return Reading(theirs)
+    return ours

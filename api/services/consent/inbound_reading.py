@@ -24,6 +24,8 @@ def readable_text(text: InboundText) -> InboundText:
         number=_ours(text.number),
         body=_storable(text.body),
         sent_at=text.sent_at,
+        answered=text.answered,
+        keyword=text.keyword,
     )
 
 

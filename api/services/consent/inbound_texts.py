@@ -24,6 +24,7 @@ from models.queries.consent.inbound_texts import Addressee, StoredInbound, Write
 from models.queries.consent.suppression import lift
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
+from models.rules.accounts.account_scope import AccountScope
 from models.rules.consent.keywords import is_stop_source, start_source, stop_source
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.identity import SendStart
@@ -57,9 +58,12 @@ class Inbox:
         starter: WorkflowStarter,
         verifiers: Mapping[str, VerifyInbound],
         *,
+        scope: Callable[[str], AccountScope | None],
         start_within: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
+        """`scope` returns whom an account serves; None: every tenant."""
+        self._scope = scope
         self._database = database
         self._starter = starter
         self._verifiers = verifiers
@@ -106,7 +110,7 @@ class Inbox:
         found = page.cut(rows, lambda row: row.public_id)
         return Slice([_view(row) for row in found.items], found.end)
 
-    async def _record(self, provider: str, text: InboundText) -> SendStart | None:
+    async def _record(self, account: str, text: InboundText) -> SendStart | None:
         """Store, apply and answer in one transaction; return the answer to start, if any.
 
         Texts of one contact to one number are serialized, so that a repeated one is detected and
@@ -116,11 +120,11 @@ class Inbox:
             number = await find_number(looking, text.number, self._clock())
         if number is None:
             raise NotFound
-        if not number.is_received_by(provider):
-            _note_foreign(provider, number)
+        if not number.is_received_by(account, self._scope(account)):
+            _note_foreign(account, number)
             return None
         key = self._database.contact_keys.key_of_sender(text.sender)
-        talk = Conversation.read(provider, text, number, key)
+        talk = Conversation.read(account, text, number, key)
         lock_scope = LockScope(talk.tenant_id, f"{text.number} {key}", "inbound")
         async with self._database.transaction(lock_scope) as db:
             await inbound_texts.lock_conversation(db, talk.tenant_id, text.number, talk.contact_key)
@@ -138,7 +142,7 @@ class Inbox:
         sent = [talk.owner] if talk.owner else list(writers.sent)
         known = await inbound_texts.find_addressees(db, talk.tenant_id, merchants, talk.contact_key)
         moved = await self._change(db, talk, [known[id] for id in merchants], sent)
-        if not (moved or talk.reading.kind is InboundKind.HELP):
+        if talk.text.answered or not (moved or talk.reading.kind is InboundKind.HELP):
             return None
         namesake = named or next((merchant for merchant in sent if merchant in known), None)
         if namesake is None or talk.given_back:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.http.auth import Caller
+from api.services.messages.destination_checks import check_countries, check_rate
 from api.services.messages.drafts import Draft
+from api.services.messages.routed_senders import UNOWNED, RoutedSender, RoutedSenders
 from models.enums import Channel, ErrorCode, MessageType
 from models.errors import (
     MerchantNotFound,
@@ -41,6 +43,8 @@ class Permission:
     contact_keys: Sequence[str]
     """Of the recipients, in order."""
     sender: str = field(repr=False)
+    provider: str | None
+    """Vendor of the account that it would be sent with now; None if no account is routed."""
     due_at: datetime
     destinations: Sequence[Destination] = ()
     details: Mapping[str, str] = field(default_factory=dict)
@@ -49,9 +53,12 @@ class Permission:
 class Permissions:
     """Checks a send against policy and consent; the dispatch checks again."""
 
-    def __init__(self, database: Database, unsubscribe: "UnsubscribeLinks") -> None:
+    def __init__(
+        self, database: Database, unsubscribe: "UnsubscribeLinks", senders: RoutedSenders
+    ) -> None:
         self._database = database
         self._unsubscribe = unsubscribe
+        self._senders = senders
 
     async def obtain(self, caller: Caller, draft: Draft, wanted_at: datetime) -> Permission:
         """Return the permission, or raise the refusal (403 and 404 of the contract)."""
@@ -71,15 +78,19 @@ class Permissions:
             if found is None:
                 raise MerchantNotFound
             _check_policy(found, draft.type)
-            sender = found.sender
+            check_countries(caller, draft)
             if draft.channel is Channel.EMAIL:
-                sender = await _address(db, caller, draft)
-        if sender is None:
-            raise SenderNotRegistered(_UNREGISTERED if found.unregistered else "")
+                routed = await self._address(db, caller, draft)
+            else:
+                routed = await self._senders.number(
+                    db, draft, found, caller.tenant_id, contact_keys[0]
+                )
+            await check_rate(db, caller, draft, routed.provider)
         return Permission(
             merchant_id=found.merchant_id,
             contact_keys=contact_keys,
-            sender=sender,
+            sender=_checked(routed, _UNREGISTERED if found.unregistered else ""),
+            provider=routed.provider,
             due_at=_in_daytime(found, draft, wanted_at),
             destinations=self._destinations(caller, found, draft, contact_keys[0]),
             details=self._links(caller, found.merchant_public_id, draft, contact_keys[0]),
@@ -96,12 +107,26 @@ class Permissions:
                 contact_keys=contact_keys,
             ):
                 raise RecipientSuppressed
-            sender = await _address(db, caller, draft)
-        if sender is None:
-            raise SenderNotRegistered
+            routed = await self._address(db, caller, draft)
+            await check_rate(db, caller, draft, routed.provider)
         return Permission(
-            merchant_id=None, contact_keys=contact_keys, sender=sender, due_at=wanted_at
+            merchant_id=None,
+            contact_keys=contact_keys,
+            sender=_checked(routed, ""),
+            provider=routed.provider,
+            due_at=wanted_at,
         )
+
+    async def _address(self, db: ReadSession, caller: Caller, draft: Draft) -> RoutedSender:
+        """Return the sender address of an e-mail; a requested one must be the tenant's."""
+        found = await send_policy.find_addresses(
+            db, tenant_id=caller.tenant_id, wanted=draft.sender
+        )
+        if not found.addresses and draft.sender is not None:
+            raise ValidationFailed(
+                errors=(("from", "must be one of the tenant's addresses; ask the operator"),)
+            )
+        return self._senders.address(draft, found)
 
     def _destinations(
         self, caller: Caller, found: SendPolicy, draft: Draft, contact_key: str
@@ -178,14 +203,11 @@ def _check_policy(found: SendPolicy, message_type: MessageType) -> None:
         raise refusal(forbidden)
 
 
-async def _address(db: ReadSession, caller: Caller, draft: Draft) -> str | None:
-    """Return the sender address of an e-mail; a requested one must be the tenant's."""
-    address = await send_policy.find_address(db, tenant_id=caller.tenant_id, wanted=draft.sender)
-    if address is None and draft.sender is not None:
-        raise ValidationFailed(
-            errors=(("from", "must be one of the tenant's addresses; ask the operator"),)
-        )
-    return address
+def _checked(routed: RoutedSender, none: str) -> str:
+    """Return the sender; raises SenderNotRegistered, with `none` as detail if there is none."""
+    if routed.sender is None:
+        raise SenderNotRegistered(UNOWNED if routed.unowned else none)
+    return routed.sender
 
 
 def _in_daytime(found: SendPolicy, draft: Draft, wanted_at: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """Quotes a send: the checks of a send and its price, without writing anything."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
@@ -14,8 +14,10 @@ from api.schemas.quotes import (
 from api.services.messages.accept import due_at
 from api.services.messages.drafts import Draft, email_draft, sms_draft, voice_draft
 from api.services.messages.permission import Permissions
-from models.enums import Channel, DeliveryMode, MessageType, UnpricedReason
+from api.services.messages.routed_senders import RoutedSenders
+from models.enums import Channel, MessageType, UnpricedReason
 from models.errors import ChannelNotAllowed, InsufficientCredits, PolicyForbids
+from models.queries.consent import send_policy
 from models.queries.messages.quote import QuoteFacts, read_quote_facts
 from models.rules.billing.periods import month_of
 from models.rules.billing.pricing import choose, country_of, price
@@ -23,8 +25,6 @@ from models.rules.messages.segments import segment
 from models.session import Database
 
 Order = V1SmsQuoteRequest | V1VoiceQuoteRequest | V1EmailQuoteRequest
-Carriers = Mapping[DeliveryMode, Mapping[Channel, str]]
-"""The preferred provider of each channel."""
 
 
 class Quoting:
@@ -34,12 +34,12 @@ class Quoting:
         self,
         database: Database,
         permissions: Permissions,
-        carriers: Carriers,
+        senders: RoutedSenders,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._permissions = permissions
-        self._carriers = carriers
+        self._senders = senders
         self._clock = clock
 
     async def quote(self, caller: Caller, order: Order) -> V1MessageQuoteResponse:
@@ -50,29 +50,30 @@ class Quoting:
         """
         now = self._clock()
         draft, refused = _read(order)
-        refused = await self._refusal(caller, draft, refused, now)
-        facts = await self._facts(caller, draft, now)
+        try:
+            permission = await self._permissions.obtain(caller, draft, due_at(draft.send_at, now))
+            provider = permission.provider
+        except PolicyForbids as error:  # 403 precedes 402, as for a send
+            refused = refused or error.code
+            provider = None
+        facts = await self._facts(caller, draft, provider, now)
         if refused is None and draft.units > facts.available:
             refused = InsufficientCredits.code
         return _view(draft, facts, refused, now)
 
-    async def _refusal(
-        self, caller: Caller, draft: Draft, refused: str | None, now: datetime
-    ) -> str | None:
-        """Return the code of the refusal; 403 precedes 402, as for a send."""
-        try:
-            await self._permissions.obtain(caller, draft, due_at(draft.send_at, now))
-        except PolicyForbids as error:
-            return refused or error.code
-        return refused
-
-    async def _facts(self, caller: Caller, draft: Draft, now: datetime) -> QuoteFacts:
-        carriers = {
-            mode: names[draft.channel]
-            for mode, names in self._carriers.items()
-            if draft.channel in names
-        }
+    async def _facts(
+        self, caller: Caller, draft: Draft, provider: str | None, now: datetime
+    ) -> QuoteFacts:
+        """Return the facts; without a provider those of the first account that is routed."""
         async with self._database.read() as db:
+            if provider is None:
+                found = await send_policy.find_addresses(
+                    db, tenant_id=caller.tenant_id, wanted=None
+                )
+                routed = self._senders.routed(
+                    draft, found.tenant, found.delivery_mode, found.disabled
+                )
+                provider = routed[0].name if routed else None
             return await read_quote_facts(
                 db,
                 tenant_id=caller.tenant_id,
@@ -80,7 +81,7 @@ class Quoting:
                 channel=draft.channel,
                 country=country_of(draft.channel, draft.to[0]),
                 month=month_of(now),
-                carriers=carriers,
+                provider=provider,
                 now=now,
             )
 

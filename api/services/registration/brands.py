@@ -78,6 +78,7 @@ class Brands(RegistrationActions):
                 tenant_id=scope.caller.tenant_id,
                 merchant_id=row_id(scope.merchant.id),
                 provider=scope.provider,
+                account=scope.account,
                 state=RegistrationState.DRAFT,
                 profile=asdict(profile),
                 created_at=now,

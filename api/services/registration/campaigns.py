@@ -166,6 +166,7 @@ def _new(scope: Scope, brand: Brand, profile: CampaignProfile, now: datetime) ->
         merchant_id=row_id(scope.merchant.id),
         brand_id=row_id(brand.id),
         provider=scope.provider,
+        account=scope.account,
         state=RegistrationState.DRAFT,
         profile=asdict(profile),
         created_at=now,

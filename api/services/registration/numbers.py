@@ -172,6 +172,7 @@ class MessagingNumbers(RegistrationActions):
             tenant_id=scope.caller.tenant_id,
             merchant_id=row_id(scope.merchant.id),
             provider=scope.provider,
+            account=scope.account,
             now=now,
         )
         if not claimed:

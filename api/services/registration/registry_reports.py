@@ -28,24 +28,24 @@ class RegistrationWebhooks:
         self._starter = starter
         self._verifiers = verifiers
 
-    async def take(self, provider: str, webhook: Webhook, reference: str) -> None:
+    async def take(self, account: str, webhook: Webhook, reference: str) -> None:
         """Signal the workflow of an operation, if it still runs.
 
         Raises:
-            NotFound: no such provider, or an unknown reference.
+            NotFound: no such account, or an unknown reference.
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be parsed although its signature is right.
         """
-        if await verified_events(self._verifiers, provider, webhook, reference):
-            await self._wake(provider, reference)
+        if await verified_events(self._verifiers, account, webhook, reference):
+            await self._wake(account, reference)
 
-    async def _wake(self, provider: str, reference: str) -> None:
+    async def _wake(self, account: str, reference: str) -> None:
         named = parse_registration_reference(reference)
         if named is None:
             raise NotFound
         async with self._database.read() as db:
             row = await registrations.find_named(db, named)
-        if row is None or row.provider != provider or named.submission > row.submission:
+        if row is None or row.account != account or named.submission > row.submission:
             raise NotFound
         start = start_of(row, "")
         if start is not None and named.submission == row.submission:

@@ -7,7 +7,7 @@ from api.workflow_starters import RegistrationStarter
 from models.errors import TemporarilyUnavailable
 from models.queries.registration import registrations
 from models.queries.registration.registrations import Row
-from models.queries.tenants.tenants import find_delivery_mode
+from models.queries.tenants.tenants import find_named_mode
 from models.queries.tenants.visibility import RegistryScope, get_merchant
 from models.session import ReadSession, WriteSession
 from models.tables.base import row_id
@@ -19,9 +19,9 @@ from workflows.registration.start import RegistrationStart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """A merchant that the caller may access, and the registry of its tenant's delivery mode.
+    """A merchant that the caller may access, and the registry of its tenant.
 
-    Approvals of one registry do not apply to another: a tenant that goes live registers again.
+    Approvals of one account do not apply to another.
     """
 
     caller: Caller
@@ -30,8 +30,13 @@ class Scope:
 
     @property
     def provider(self) -> str:
-        """The name of the registry in rows."""
+        """The registry's vendor, in rows."""
         return self.registry.name
+
+    @property
+    def account(self) -> str:
+        """The account at the registry, in rows."""
+        return self.registry.account
 
     @property
     def rows(self) -> RegistryScope:
@@ -40,6 +45,7 @@ class Scope:
             tenant_id=self.caller.tenant_id,
             merchant_id=row_id(self.merchant.id),
             provider=self.provider,
+            account=self.account,
         )
 
 
@@ -55,15 +61,13 @@ async def find_scope(
 
     Raises:
         MerchantNotFound: unknown, or not accessible to the caller.
-        TemporarilyUnavailable: no registry is configured for the tenant's mode.
+        TemporarilyUnavailable: no registry is configured for the tenant.
     """
     merchant = await get_merchant(db, caller, merchant_id, locked=locked)
-    mode = await find_delivery_mode(db, caller.tenant_id)
-    registry = None if mode is None else registries.of_mode(mode)
+    tenant = await find_named_mode(db, caller.tenant_id)
+    registry = None if tenant is None else registries.of_tenant(tenant.delivery_mode, tenant.name)
     if registry is None:
-        raise TemporarilyUnavailable(
-            "No registry is configured for this tenant's delivery mode. Ask the operator."
-        )
+        raise TemporarilyUnavailable("No registry is configured for this tenant. Ask the operator.")
     return Scope(caller=caller, merchant=merchant, registry=registry)
 
 

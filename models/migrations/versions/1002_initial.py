@@ -32,11 +32,15 @@ _FIXED_DELIVERY_MODE = """
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    _create_account_circuit()
+    _create_account_health()
     _create_contact_key()
     _create_load_sample()
     _create_price()
+    _create_provider_account()
     _create_rate()
     _create_request_bucket()
+    _create_spending_day()
     _create_tenant()
     _create_alert()
     _create_consent_change()
@@ -69,7 +73,56 @@ def upgrade() -> None:
     _create_messaging_number()
     _create_receipt()
     _create_usage_correction()
+    _create_attempt_cost()
     op.execute(_FIXED_DELIVERY_MODE)
+
+
+def _create_account_circuit() -> None:
+    op.create_table(
+        "account_circuit",
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("tenant_group", sa.SmallInteger(), nullable=True),
+        sa.Column("reason", sa.String(length=16), nullable=True),
+        sa.Column("openings", sa.Integer(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("open_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("probe_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.String(length=128), nullable=True),
+        sa.Column("last_error_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "reason IS NULL OR reason IN ('FAILURES', 'SLOW', 'ACCOUNT_FAULT')",
+            name=op.f("ck_account_circuit_reason"),
+        ),
+        sa.CheckConstraint("openings >= 0", name=op.f("ck_account_circuit_not_negative")),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_account_circuit")),
+    )
+
+
+def _create_account_health() -> None:
+    op.create_table(
+        "account_health",
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("bucket", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("tenant_group", sa.SmallInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("slow", sa.Integer(), nullable=False),
+        sa.Column("latency_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "attempts >= 0 AND failures >= 0 AND slow >= 0 AND latency_ms >= 0",
+            name=op.f("ck_account_health_not_negative"),
+        ),
+        sa.CheckConstraint(
+            "failures <= attempts AND slow <= attempts", name=op.f("ck_account_health_parts")
+        ),
+        sa.PrimaryKeyConstraint(
+            "account", "bucket", "tenant_group", name=op.f("pk_account_health")
+        ),
+        prefixes=["UNLOGGED"],
+    )
+    op.create_index("ix_account_health_bucket", "account_health", ["bucket"], unique=False)
 
 
 def _create_contact_key() -> None:
@@ -120,6 +173,18 @@ def _create_price() -> None:
     )
 
 
+def _create_provider_account() -> None:
+    op.create_table(
+        "provider_account",
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("enabled", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("daily_limit", sa.Numeric(precision=12, scale=2), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("daily_limit >= 0", name=op.f("ck_provider_account_limit")),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_provider_account")),
+    )
+
+
 def _create_rate() -> None:
     op.create_table(
         "rate",
@@ -157,6 +222,26 @@ def _create_request_bucket() -> None:
     )
 
 
+def _create_spending_day() -> None:
+    op.create_table(
+        "spending_day",
+        sa.Column("tenant_id", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("shard", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("reserved", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.Column("booked", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.CheckConstraint("(tenant_id = 0) <> (account = '')", name=op.f("ck_spending_day_owner")),
+        sa.CheckConstraint(
+            "reserved >= 0 AND booked >= 0", name=op.f("ck_spending_day_not_negative")
+        ),
+        sa.CheckConstraint("shard BETWEEN 0 AND 7", name=op.f("ck_spending_day_shard")),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "day", "account", "shard", name=op.f("pk_spending_day")
+        ),
+    )
+
+
 def _create_tenant() -> None:
     op.create_table(
         "tenant",
@@ -171,10 +256,14 @@ def _create_tenant() -> None:
         sa.Column("otps_per_10_minutes", sa.Integer(), nullable=True),
         sa.Column("otps_per_day", sa.Integer(), nullable=True),
         sa.Column("new_recipients_per_hour", sa.Integer(), nullable=True),
+        sa.Column("country", sa.String(length=2), server_default="US", nullable=False),
+        sa.Column("allowed_countries", postgresql.ARRAY(sa.String(length=2)), nullable=True),
+        sa.Column("daily_spending_limit", sa.Numeric(precision=12, scale=2), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "delivery_mode IN ('SIMULATOR', 'LIVE')", name=op.f("ck_tenant_delivery_mode")
         ),
+        sa.CheckConstraint("daily_spending_limit >= 0", name=op.f("ck_tenant_spending_limit")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenant")),
         sa.UniqueConstraint("id", "delivery_mode", name=op.f("uq_tenant_id_delivery_mode")),
         sa.UniqueConstraint("name", name=op.f("uq_tenant_name")),
@@ -206,7 +295,7 @@ def _create_alert() -> None:
             "severity IN ('INFO', 'WARNING', 'CRITICAL')", name=op.f("ck_alert_severity")
         ),
         sa.CheckConstraint(
-            "type IN ('USAGE_THRESHOLD', 'LOW_CREDITS', 'CREDITS_EXHAUSTED', 'PROVIDER_DEGRADED', 'DELIVERY_UNKNOWN', 'PAYMENT_FAILED', 'COMPLIANCE_REJECTED', 'WEBHOOK_FAILING', 'REFUND_STUCK', 'PAYMENT_DISPUTED')",
+            "type IN ('USAGE_THRESHOLD', 'LOW_CREDITS', 'CREDITS_EXHAUSTED', 'PROVIDER_DEGRADED', 'DELIVERY_UNKNOWN', 'PAYMENT_FAILED', 'COMPLIANCE_REJECTED', 'WEBHOOK_FAILING', 'REFUND_STUCK', 'PAYMENT_DISPUTED', 'SPENDING_LIMIT')",
             name=op.f("ck_alert_type"),
         ),
         sa.CheckConstraint("count >= 1", name=op.f("ck_alert_count")),
@@ -512,8 +601,8 @@ def _create_brand() -> None:
         sa.UniqueConstraint(
             "tenant_id",
             "merchant_id",
-            "provider",
-            name=op.f("uq_brand_tenant_id_merchant_id_provider"),
+            "account",
+            name=op.f("uq_brand_tenant_id_merchant_id_account"),
         ),
         sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_brand_tenant_id_public_id")),
     )
@@ -926,6 +1015,7 @@ def _create_sender_number() -> None:
         sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=True),
         sa.Column("provider", sa.String(length=32), nullable=True),
+        sa.Column("account", sa.String(length=32), nullable=True),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("segments_per_second", sa.Numeric(precision=9, scale=3), nullable=True),
         sa.Column("next_segment_at", sa.DateTime(timezone=True), nullable=True),
@@ -1610,4 +1700,26 @@ def _create_usage_correction() -> None:
     )
     op.create_index(
         "ix_usage_correction_message", "usage_correction", ["tenant_id", "message_id"], unique=False
+    )
+
+
+def _create_attempt_cost() -> None:
+    op.create_table(
+        "attempt_cost",
+        sa.Column("tenant_id", sa.BigInteger(), nullable=False),
+        sa.Column("message_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("reserved", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.Column("booked", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.CheckConstraint(
+            "reserved >= 0 AND booked >= 0", name=op.f("ck_attempt_cost_not_negative")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "message_id", "number"],
+            ["attempt.tenant_id", "attempt.message_id", "attempt.number"],
+            name=op.f("fk_attempt_cost_attempt"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "message_id", "number", name=op.f("pk_attempt_cost")),
     )

@@ -10,7 +10,7 @@ from models.enums import AlertSeverity, AlertType, Channel
 from models.queries.alerts.alerts import raise_alert, resolve_alerts
 from models.queries.alerts.threshold_alerts import Account, beginning_of
 from models.rules.alerts.thresholds import UNKNOWN_FOR, degraded_message, is_degraded
-from models.rules.billing.periods import month_of
+from models.rules.billing.periods import day_of, month_of
 from models.session import ReadSession, WriteSession
 
 Place = tuple[int, int]
@@ -23,7 +23,8 @@ _RESOLVE_OLD = text(
         SELECT tenant_id, id FROM alert
          WHERE resolved_at IS NULL
            AND (type = 'USAGE_THRESHOLD' AND created_at < :month_began
-                OR type = 'DELIVERY_UNKNOWN' AND raised_at <= :silent_since)
+                OR type = 'DELIVERY_UNKNOWN' AND raised_at <= :silent_since
+                OR type = 'SPENDING_LIMIT' AND subject < :today)
          LIMIT :most FOR UPDATE SKIP LOCKED
     )
     UPDATE alert SET resolved_at = :now
@@ -33,12 +34,15 @@ _RESOLVE_OLD = text(
 
 
 async def resolve_old(db: WriteSession, *, now: datetime, most: int) -> None:
-    """Resolve alerts by age: usage of an earlier month, unknown deliveries without another one."""
+    """Resolve alerts by age: usage of an earlier month, spending of an earlier day, and unknown
+    deliveries without another one.
+    """
     await db.execute(
         _RESOLVE_OLD,
         {
             "month_began": beginning_of(month_of(now)),
             "silent_since": now - UNKNOWN_FOR,
+            "today": day_of(now).isoformat(),
             "now": now,
             "most": most,
         },

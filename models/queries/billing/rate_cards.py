@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from models.enums import Channel
 from models.queries.billing.versions import Imported, add_versions, lock_versions
 from models.rules.billing.rate_file import RateLine
 from models.session import ReadSession, WriteSession
@@ -68,6 +69,32 @@ async def list_rates(
 ) -> Sequence[Any]:
     """Return every version of a tenant's card, and whether it is past, in force or later."""
     return (await db.execute(_LIST, {"tenant_id": tenant_id, "now": now})).all()
+
+
+_HAS_RATE = text(
+    """
+    SELECT EXISTS (
+        SELECT 1 FROM rate
+         WHERE tenant_id IN (:tenant_id, 0) AND channel = :channel AND provider = :provider
+           AND country IN (:country, '') AND valid_from <= statement_timestamp())
+    """
+)
+
+
+async def has_rate(
+    db: ReadSession, *, tenant_id: int, channel: Channel, provider: str, country: str
+) -> bool:
+    """Return whether a card in force covers a destination: the tenant's own or a default one."""
+    found = await db.scalar(
+        _HAS_RATE,
+        {
+            "tenant_id": tenant_id,
+            "channel": channel,
+            "provider": provider,
+            "country": country,
+        },
+    )
+    return bool(found)
 
 
 _UNPRICED = text(

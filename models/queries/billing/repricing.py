@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import text
 
 from models.enums import PriceSource, UnpricedReason
+from models.queries.accounts.spending import book
 from models.queries.billing.applicable_rates import AS_JSON, CARDS, read_cards
 from models.queries.billing.unpriced import unpriced_kinds
 from models.queries.billing.usage_days import DayIsClosed, lock_day, wait_briefly
@@ -260,6 +261,7 @@ async def price_what_is_missing(
         for row in await db.execute(_PRICEABLE, {**ids, "now": now})
     ]
     await reprice(db, tenant_id=tenant_id, wanted=wanted, now=now)
+    await book(db, tenant_id=tenant_id, message_ids=[one.message_id for one in wanted])
     return len(wanted)
 
 

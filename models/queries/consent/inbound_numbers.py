@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from models.enums import DeliveryMode
+from models.rules.accounts.account_scope import AccountScope
 from models.rules.consent.keywords import BUILT_IN, CampaignTexts
 from models.rules.senders.sender_choice import SANDBOX
 from models.session import ReadSession, WriteSession
@@ -18,29 +19,37 @@ class KnownNumber:
     """A sender number of one merchant or (None) of the tenant's shared pool."""
 
     tenant_id: int
+    tenant: str
+    """Name of the tenant."""
     merchant_id: int | None
     provider: str | None
     """The registry it was bought at; None: an operator added it."""
+    account: str | None
+    """The account it was bought through; None: an operator added it."""
     delivery_mode: DeliveryMode
     registered: CampaignTexts | None = None
     """Texts of the campaign that the number is assigned to; None if there is none."""
     given_back: bool = False
     """The number was released: opt-outs to it are processed, nothing is sent from it."""
 
-    def is_received_by(self, provider: str) -> bool:
-        """Return whether a provider may deliver texts to this number.
+    def is_received_by(self, account: str, scope: AccountScope | None) -> bool:
+        """Return whether an account may deliver texts to this number; `scope` is the account's.
 
-        A tenant in LIVE mode accepts none from the simulator.
+        A tenant in LIVE mode accepts none from the simulator, and none from an account that serves
+        other tenants only: one of these may know its secret.
         """
-        return self.provider in (None, provider) and (
-            provider != SANDBOX or self.delivery_mode is DeliveryMode.SIMULATOR
-        )
+        if account == SANDBOX and self.delivery_mode is not DeliveryMode.SIMULATOR:
+            return False
+        if self.account is None:
+            return scope is None or scope.serves(self.tenant)
+        return self.account == account
 
 
 # Over all tenants: a webhook knows only the number, and a number belongs to one tenant.
 _NUMBER = text(
     """
-    SELECT number.tenant_id, number.merchant_id, number.provider, tenant.delivery_mode,
+    SELECT number.tenant_id, number.merchant_id, number.provider, number.account,
+           tenant.name AS tenant, tenant.delivery_mode,
            campaign.profile, campaign.approved_profile
       FROM sender_number number JOIN tenant ON tenant.id = number.tenant_id
       LEFT JOIN messaging_number bought
@@ -61,7 +70,8 @@ _GIVEN_BACK_WITHIN: Final = timedelta(days=90)
 # Over all tenants as well: the number's last owner counts.
 _GIVEN_BACK = text(
     """
-    SELECT bought.tenant_id, bought.merchant_id, bought.provider, tenant.delivery_mode,
+    SELECT bought.tenant_id, bought.merchant_id, bought.provider, bought.account,
+           tenant.name AS tenant, tenant.delivery_mode,
            campaign.profile, campaign.approved_profile
       FROM messaging_number bought JOIN tenant ON tenant.id = bought.tenant_id
       LEFT JOIN campaign
@@ -86,8 +96,10 @@ async def find_number(
         return None
     return KnownNumber(
         tenant_id=row.tenant_id,
+        tenant=row.tenant,
         merchant_id=row.merchant_id,
         provider=row.provider,
+        account=row.account,
         delivery_mode=DeliveryMode(row.delivery_mode),
         registered=_registered(row.profile, row.approved_profile),
         given_back=given_back,

@@ -1,14 +1,20 @@
 """Reads the facts that decide whether a merchant may send to contacts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
 
 from sqlalchemy import Row, text
 
 from models.enums import Channel, ConsentStatus, DeliveryMode
-from models.queries.senders.candidates import OWN_CANDIDATES, POOL_CANDIDATES
+from models.queries.senders.candidates import (
+    OWN_CANDIDATES,
+    OWN_CANDIDATES_OF_ACCOUNT,
+    POOL_CANDIDATES,
+    POOL_CANDIDATES_OF_ACCOUNT,
+    AccountSenders,
+)
 from models.rules.messages.destination_limits import DestinationLimits
 from models.rules.senders.sender_choice import SANDBOX, OwnNumber, Senders, choose
 from models.session import ReadSession, WriteSession
@@ -18,6 +24,8 @@ from models.session import ReadSession, WriteSession
 class SendPolicy:
     """Facts about a merchant and the contacts of one send."""
 
+    tenant: str
+    """Name of the tenant."""
     merchant_id: int
     merchant_public_id: int
     active: bool
@@ -32,6 +40,8 @@ class SendPolicy:
     """For SMS and calls: the number to send from; None if none may be used."""
     delivery_mode: DeliveryMode
     limits: DestinationLimits
+    disabled: frozenset[str] = frozenset()
+    """Accounts that an operator has switched off; empty in SIMULATOR mode."""
     unregistered: bool = False
     """The merchant has numbers of its own, but none may be used yet."""
 
@@ -49,6 +59,9 @@ _SEND_POLICY = """
                     WHERE s.tenant_id = merchant.tenant_id AND s.merchant_id = merchant.id
                       AND s.channel = :channel
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
+           tenant.name AS tenant,
+           CASE WHEN tenant.delivery_mode = 'LIVE' THEN ARRAY(
+                SELECT account FROM provider_account WHERE NOT enabled) END AS disabled,
            tenant.delivery_mode, tenant.otps_per_10_minutes, tenant.otps_per_day,
            tenant.new_recipients_per_hour, heard.last, own.numbers, own.ready,
            CASE WHEN own.numbers IS NULL AND CAST(:channel AS varchar) <> 'EMAIL' THEN
@@ -68,6 +81,9 @@ _SEND_POLICY = """
      WHERE merchant.tenant_id = :tenant_id AND merchant.external_id = :merchant
     """
 POLICY = text(_SEND_POLICY.format(own=OWN_CANDIDATES, pool=POOL_CANDIDATES))
+POLICY_OF_ACCOUNT = text(
+    _SEND_POLICY.format(own=OWN_CANDIDATES_OF_ACCOUNT, pool=POOL_CANDIDATES_OF_ACCOUNT)
+)
 
 
 async def find_policy(
@@ -77,11 +93,19 @@ async def find_policy(
     merchant: str,
     channel: Channel,
     contact_keys: Sequence[str],
+    owned: AccountSenders | None = None,
 ) -> SendPolicy | None:
-    """Return the facts that decide about a send; None if the tenant has no such merchant."""
+    """Return the facts that decide about a send; None if the tenant has no such merchant.
+
+    `owned` limits the sender to the numbers of one account.
+    """
+    statement, values = POLICY, {}
+    if owned is not None:
+        statement = POLICY_OF_ACCOUNT
+        values = {"account": owned.account, "listed": list(owned.listed)}
     row = (
         await db.execute(
-            POLICY,
+            statement,
             {
                 "tenant_id": tenant_id,
                 "merchant": merchant,
@@ -89,6 +113,7 @@ async def find_policy(
                 "keys": list(contact_keys),
                 "first": contact_keys[0],
                 "sandbox": SANDBOX,
+                **values,
             },
         )
     ).one_or_none()
@@ -96,6 +121,8 @@ async def find_policy(
         return None
     senders = _senders(row)
     return SendPolicy(
+        tenant=row.tenant,
+        disabled=frozenset(row.disabled or ()),
         merchant_id=row.id,
         merchant_public_id=row.public_id,
         active=row.active,
@@ -150,20 +177,41 @@ async def suppressed_anywhere(
     return bool(found)
 
 
-_ADDRESS = text(
+_ADDRESSES = text(
     """
-    SELECT address FROM sender_address
-     WHERE tenant_id = :tenant_id
-       AND (CAST(:wanted AS text) IS NULL OR lower(address) = lower(:wanted))
-     ORDER BY created_at, address LIMIT 1
+    SELECT tenant.name AS tenant, tenant.delivery_mode,
+           CASE WHEN tenant.delivery_mode = 'LIVE' THEN ARRAY(
+                SELECT account FROM provider_account WHERE NOT enabled) END AS disabled,
+           ARRAY(SELECT address FROM sender_address
+                  WHERE tenant_id = tenant.id
+                    AND (CAST(:wanted AS text) IS NULL OR lower(address) = lower(:wanted))
+                  ORDER BY created_at, address LIMIT 100) AS addresses
+      FROM tenant WHERE tenant.id = :tenant_id
     """
 )
 
 
-async def find_address(db: ReadSession, *, tenant_id: int, wanted: str | None) -> str | None:
-    """Return the wanted sender address of the tenant, or its first; None if it has none."""
-    found: str | None = await db.scalar(_ADDRESS, {"tenant_id": tenant_id, "wanted": wanted})
-    return found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantAddresses:
+    """The addresses that a tenant's e-mail may be sent from."""
+
+    tenant: str
+    delivery_mode: DeliveryMode
+    disabled: frozenset[str]
+    """Accounts that an operator has switched off; empty in SIMULATOR mode."""
+    addresses: Sequence[str] = field(repr=False)
+    """The oldest first, at most 100."""
+
+
+async def find_addresses(db: ReadSession, *, tenant_id: int, wanted: str | None) -> TenantAddresses:
+    """Return a tenant's sender addresses; if one is wanted, only that, or none."""
+    row = (await db.execute(_ADDRESSES, {"tenant_id": tenant_id, "wanted": wanted})).one()
+    return TenantAddresses(
+        tenant=row.tenant,
+        delivery_mode=DeliveryMode(row.delivery_mode),
+        disabled=frozenset(row.disabled or ()),
+        addresses=row.addresses,
+    )
 
 
 def joint_consent(consents: Sequence[str], contacts: int) -> ConsentStatus | None:

@@ -19,8 +19,8 @@ from models.enums import (
 from models.queries.consent.consents import CONTACT_LOCK, lock_contact
 from models.queries.consent.send_policy import joint_consent
 from models.queries.messages.equal_texts import EQUAL_KEY
-from models.queries.senders import senders
-from models.queries.senders.sender_queue import Clock, Pace, SenderQueueKey, fresh_pace, pace_of
+from models.queries.messages.message_sender import NOT_SENT, MessageSender, find_sender
+from models.queries.senders.sender_queue import Pace
 from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
 from models.rules.messages.dispatch_decision import Candidate
 from models.rules.messages.operations import ANSWER_INBOUND
@@ -34,8 +34,15 @@ class KnownAttempt:
     number: int
     account: str
     state: AttemptState
+    listed: bool = False
+    """Its account only lists what it has."""
     error_code: ErrorCode | None = None
     everywhere: bool = False
+
+    @property
+    def inferred(self) -> bool:
+        """It counts as absent because a list lacks it, which proves nothing."""
+        return self.listed and self.state is AttemptState.ABSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,8 @@ class Dispatchable:
     """A message under its lock, with the facts that a dispatch needs."""
 
     candidate: Candidate
+    tenant: str
+    """Name of its tenant."""
     tenant_public_id: int
     public_id: int
     merchant_id: int
@@ -50,19 +59,30 @@ class Dispatchable:
     channel: Channel
     type: MessageType
     delivery_mode: DeliveryMode
+    units: int
+    guarded: bool
+    """What its attempts cost is reserved, because they cost money or its tenant has a limit."""
     attempts: tuple[KnownAttempt, ...]
+    disabled: frozenset[str]
+    """Accounts that an operator has switched off; empty in SIMULATOR mode."""
     reported: bool
-    pace: Pace | None
-    """None if its sender has no limit."""
+    message_sender: MessageSender
     contact_key: str
     """Of the recipient, or of the first of several."""
     to: str = field(repr=False)
-    sender: str = field(repr=False)
     body: str = field(repr=False)
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def sender(self) -> str:
+        """The number or address that it is sent from."""
+        return self.message_sender.address
 
-_NOT_SENT = frozenset({AttemptState.REFUSED, AttemptState.NOT_PROCESSED, AttemptState.ABSENT})
+    @property
+    def pace(self) -> Pace | None:
+        """None if its sender has no limit."""
+        return self.message_sender.pace
+
 
 # Lock order: the message, then its contact's consent; the outer part reads what the inner one
 # locked.
@@ -88,10 +108,13 @@ _READ = text(
     """
     SELECT m.status, m.completed_at IS NOT NULL AS completed, m.type, m.channel, m.due_at,
            m.expires_at, m.units, m.to_contact, m.sender, m.body, m.details, m.operation,
-           m.public_id, tenant.public_id AS tenant_public_id,
+           m.public_id, tenant.public_id AS tenant_public_id, tenant.name AS tenant,
            COALESCE(merchant.active, TRUE) AS active, merchant.timezone,
            merchant.marketing_from, merchant.marketing_until, merchant.marketing_timezones,
            m.delivery_mode,
+           m.delivery_mode = 'LIVE' OR tenant.daily_spending_limit IS NOT NULL AS guarded,
+           CASE WHEN m.delivery_mode = 'LIVE' THEN ARRAY(
+                SELECT account FROM provider_account WHERE NOT enabled) END AS disabled,
            (SELECT array_agg(c.status) FROM consent c
              WHERE c.tenant_id = m.tenant_id AND c.merchant_id = m.merchant_id
                AND c.channel = m.channel
@@ -101,7 +124,8 @@ _READ = text(
                       AND (s.merchant_id = m.merchant_id OR m.merchant_id IS NULL)
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
            (SELECT json_agg(json_build_array(a.number, a.account, a.state, a.error_code,
-                                             a.everywhere) ORDER BY a.number)
+                                             a.everywhere, a.equal_key IS NOT NULL)
+                            ORDER BY a.number)
               FROM attempt a
              WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS attempts,
            EXISTS (SELECT 1 FROM receipt r
@@ -118,7 +142,7 @@ _READ = text(
            m.merchant_id, merchant.external_id AS merchant, number.merchant_id AS owner_id,
            number.ready, number.id AS sender_id,
            number.public_id AS sender_public_id, number.provider AS sender_provider,
-           number.claimed_at, entry.queued_at, entry.granted_at,
+           number.claimed_at, number.account AS sender_account, entry.queued_at, entry.granted_at,
            clock_timestamp() AS now,
            CASE m.channel WHEN 'SMS' THEN number.segments_per_second
                           WHEN 'VOICE' THEN number.calls_per_second END AS per_second
@@ -162,88 +186,43 @@ async def lock_for_dispatch(
             state=AttemptState(state),
             error_code=None if error_code is None else ErrorCode(error_code),
             everywhere=everywhere,
+            listed=listed,
         )
-        for number, account, state, error_code, everywhere in row.attempts or ()
+        for number, account, state, error_code, everywhere, listed in row.attempts or ()
     )
-    sender = await _find_sender(
-        db, row, attempts, ids=ids, channel=channel, key=locked.contact_key, read_since=read_since
+    sender = await find_sender(
+        db,
+        row,
+        unsent=all(a.state in NOT_SENT and not a.inferred for a in attempts),
+        ids=ids,
+        channel=channel,
+        key=locked.contact_key,
+        read_since=read_since,
     )
     return Dispatchable(
         candidate=_candidate(row, attempts, contacts=len(keys), sender=sender),
+        tenant=row.tenant,
         tenant_public_id=row.tenant_public_id,
         public_id=row.public_id,
         merchant_id=locked.merchant_id,
         channel=channel,
         type=MessageType(row.type),
         delivery_mode=DeliveryMode(row.delivery_mode),
+        units=row.units,
+        guarded=row.guarded,
         attempts=attempts,
+        disabled=frozenset(row.disabled or ()),
         reported=row.reported,
-        pace=sender.pace,
+        message_sender=sender,
         contact_key=locked.contact_key,
         to=row.to_contact,
-        sender=sender.address,
         body=row.body,
         details=row.details,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sender:
-    """A message's sender, whether it may be used, and its pacing."""
-
-    address: str = field(repr=False)
-    fits: bool
-    pace: Pace | None
-
-
-async def _find_sender(
-    db: WriteSession,
-    row: Row[Any],
-    attempts: Sequence[KnownAttempt],
-    *,
-    ids: Mapping[str, int],
-    channel: Channel,
-    key: str,
-    read_since: float,
-) -> _Sender:
-    """Return the message's sender, or another one if its own may not be used any more."""
-    tenant_id = ids["tenant_id"]
-    fits = senders.fits(row, channel=channel, answer=row.operation == ANSWER_INBOUND)
-    pace = pace_of(row, tenant_id=tenant_id, channel=channel, read_since=read_since)
-    if fits or not _may_move(row, attempts):
-        return _Sender(address=row.sender, fits=fits, pace=pace)
-    other = await senders.choose_another_sender(
-        db, **ids, merchant=row.merchant, channel=channel, key=key
-    )
-    if other is None:
-        return _Sender(address=row.sender, fits=False, pace=pace)
-    queue = SenderQueueKey(
-        tenant_id=tenant_id,
-        sender_id=other.sender_id,
-        sender_public_id=other.sender_public_id,
-        channel=channel,
-    )
-    pace = fresh_pace(
-        queue,
-        other.per_second,
-        units=row.units,
-        clock=Clock(now=row.now, before=read_since, after=time.monotonic()),
-    )
-    return _Sender(address=other.number, fits=True, pace=pace)
-
-
-def _may_move(row: Row[Any], attempts: Sequence[KnownAttempt]) -> bool:
-    """Return whether a message may get another sender: nothing was sent from its own.
-
-    An answer to a text is sent only from the number that received the text.
-    """
-    over = row.completed or row.told or row.operation == ANSWER_INBOUND
-    untaken = all(attempt.state in _NOT_SENT for attempt in attempts)
-    return untaken and not over and row.merchant is not None
-
-
 def _candidate(
-    row: Row[Any], attempts: Sequence[KnownAttempt], *, contacts: int, sender: "_Sender"
+    row: Row[Any], attempts: Sequence[KnownAttempt], *, contacts: int, sender: MessageSender
 ) -> Candidate:
     channel, message_type = Channel(row.channel), MessageType(row.type)
     hours = None

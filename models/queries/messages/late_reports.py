@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from models.enums import CORRECTABLE, TERMINAL, MessageStatus
+from models.queries.accounts.spending import book
 from models.queries.alerts.unknown_deliveries import find_untaken, resolve_unknown
 from models.queries.billing.repricing import Repriced, reprice
 from models.queries.billing.usage_days import DayIsClosed
@@ -81,6 +82,8 @@ async def apply_late_reports(
             raise DayIsClosed
     await _post_corrections(db, message, end, now)
     await close_receipts(db, message, now)
+    if message.guarded:
+        await book(db, tenant_id=message.tenant_id, message_ids=[message.message_id])
     if untaken_since is not None:
         await resolve_unknown(db, message.account, since=untaken_since, now=now)
     return message.facts.status if end is None else end.status

@@ -1,13 +1,11 @@
 """Reads the facts for the price and the funding of a send at this moment."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import text
 
-from models.enums import Channel, DeliveryMode
+from models.enums import Channel
 from models.queries.billing.allowances import LIMIT
 from models.queries.billing.applicable_rates import AS_JSON, CARDS, read_cards
 from models.rules.billing.pricing import Card
@@ -19,23 +17,19 @@ class QuoteFacts:
     """Facts that a quote is computed from."""
 
     cards: tuple[Card, ...]
-    """Of the provider that would be used first; empty if there is none."""
+    """Of the provider that would be used; empty if there is none."""
     available: int
     """Remaining units of the month's allowance and of credits."""
 
 
 _FACTS = text(
     f"""
-    WITH asked AS (
-        SELECT :carriers ->> tenant.delivery_mode AS provider
-          FROM tenant WHERE tenant.id = :tenant_id
-    )
     SELECT (SELECT {AS_JSON}
-              FROM (SELECT CAST(:tenant_id AS bigint) AS tenant_id, provider,
+              FROM (SELECT CAST(:tenant_id AS bigint) AS tenant_id,
+                           CAST(:provider AS text) AS provider,
                            CAST(:channel AS text) AS channel, CAST(:country AS text) AS country,
                            CAST(:now AS timestamptz) AS accepted_at,
-                           CAST(:now AS timestamptz) AS now
-                      FROM asked WHERE provider IS NOT NULL) wanted, {CARDS}) AS cards,
+                           CAST(:now AS timestamptz) AS now) wanted, {CARDS}) AS cards,
            COALESCE((SELECT GREATEST({LIMIT} - COALESCE(am.used + am.held, 0), 0)
                        FROM merchant m
                        LEFT JOIN allowance_month am
@@ -50,7 +44,7 @@ _FACTS = text(
                         WHERE m.tenant_id = :tenant_id AND m.external_id = :merchant), 0)
            AS available
     """  # noqa: S608 - every value is a parameter
-).bindparams(bindparam("carriers", type_=JSONB))
+)
 
 
 async def read_quote_facts(
@@ -61,10 +55,10 @@ async def read_quote_facts(
     channel: Channel,
     country: str,
     month: str,
-    carriers: Mapping[DeliveryMode, str],
+    provider: str | None,
     now: datetime,
 ) -> QuoteFacts:
-    """Return the facts; `carriers` is the first provider of this channel, by delivery mode."""
+    """Return the facts; `provider` is the vendor that would be used, None if there is none."""
     row = (
         await db.execute(
             _FACTS,
@@ -74,7 +68,7 @@ async def read_quote_facts(
                 "channel": channel,
                 "country": country,
                 "month": month,
-                "carriers": dict(carriers),
+                "provider": provider,
                 "now": now,
             },
         )

@@ -20,39 +20,13 @@ from models.session import ReadSession, WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptKey:
-    """Row keys of the attempt that a reference names."""
+    """An attempt, by the row id of its message or, without it, by the message's public id."""
 
     tenant_id: int
-    message_id: int
+    message_id: int | None = None
     public_id: int
     """Public id of the message."""
     number: int
-
-
-_NAMED = text(
-    """
-    SELECT m.tenant_id, m.id FROM tenant t
-      JOIN message m ON m.tenant_id = t.id AND m.public_id = :message
-     WHERE t.public_id = :tenant
-    """
-)
-
-
-async def find_named(db: ReadSession, reference: Reference) -> AttemptKey | None:
-    """Return the attempt that a reference names; None if there is no such message.
-
-    Whether the message has an attempt of this number is checked when a report is stored.
-    """
-    named = {"tenant": reference.tenant, "message": reference.message}
-    row = (await db.execute(_NAMED, named)).one_or_none()
-    if row is None:
-        return None
-    return AttemptKey(
-        tenant_id=row.tenant_id,
-        message_id=row.id,
-        public_id=reference.message,
-        number=reference.attempt,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,14 +101,18 @@ _STORE = text(
                     THEN 'EVENT' END AS mismatch
           FROM attempt a
           JOIN message m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
-         WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id AND a.number = :attempt
+         WHERE a.tenant_id = :tenant_id AND a.number = :attempt
+           AND a.message_id = COALESCE(
+               CAST(:message_id AS bigint),
+               (SELECT id FROM message WHERE tenant_id = :tenant_id AND public_id = :public_id))
            FOR NO KEY UPDATE OF a
     ), stored AS (
         INSERT INTO receipt
                (tenant_id, provider, account, event_id, message_id, attempt, status, phase,
                 recipient, contact_key, duration_seconds, error_code, provider_code, price,
                 price_settled, reported_at, received_at, look_at, applied_at)
-        SELECT :tenant_id, named.provider, named.account, :event_id, :message_id, :attempt, :status,
+        SELECT :tenant_id, named.provider, named.account, :event_id, named.message_id, :attempt,
+               :status,
                :phase, :recipient, CAST(:recipient_key AS text), :duration_seconds, :error_code,
                :provider_code, CAST(:price AS numeric), :price_settled, :reported_at, :now, :now,
                CASE WHEN named.stale THEN CAST(:now AS timestamptz) END
@@ -149,8 +127,8 @@ _STORE = text(
     ), adopted AS (
         UPDATE attempt SET provider_message_id = :provider_message_id
           FROM stored
-         WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :attempt
-           AND provider_message_id IS NULL
+         WHERE tenant_id = :tenant_id AND message_id = (SELECT message_id FROM named)
+           AND number = :attempt AND provider_message_id IS NULL
     )
     SELECT named.*,
            EXISTS (SELECT 1 FROM stored WHERE fresh) AS fresh,
@@ -158,7 +136,7 @@ _STORE = text(
                     (SELECT applied_at IS NULL FROM receipt
                       WHERE tenant_id = :tenant_id AND provider = named.provider
                         AND account = named.account AND event_id = :event_id
-                        AND message_id = :message_id AND attempt = :attempt), FALSE) AS open
+                        AND message_id = named.message_id AND attempt = :attempt), FALSE) AS open
       FROM named
     """  # noqa: S608 - every value is a parameter
 )
@@ -183,6 +161,7 @@ async def store(
             {
                 "tenant_id": receipt.attempt.tenant_id,
                 "message_id": receipt.attempt.message_id,
+                "public_id": receipt.attempt.public_id,
                 "attempt": receipt.attempt.number,
                 "account": receipt.account,
                 "event_id": receipt.event_id,

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from models.enums import OPEN, TERMINAL, WAITING, MessageStatus
+from models.queries.accounts.spending import book
 from models.queries.alerts.threshold_alerts import allowance_used, credits_captured
 from models.queries.alerts.unknown_deliveries import warn_of_unknown
 from models.queries.billing.allowances import LIMIT
@@ -136,6 +137,8 @@ async def end_message(
         raise LedgerBroken
     if row.moved and row.too_late:
         raise DayIsClosed
+    if row.booked and message.guarded:
+        await book(db, tenant_id=message.tenant_id, message_ids=[message.message_id])
     if row.booked:
         await _warn(db, message, end, row, (captured_allowance, captured_credits), now)
     return bool(row.moved)

@@ -43,6 +43,8 @@ class LockedMessage:
     """Cards that may price it, of every provider with an attempt."""
     booked: PostedUsage | None
     """Its usage record; None if it has none."""
+    guarded: bool
+    """Its attempts count in daily spending."""
     days: frozenset[date]
     """Locked days, which cannot be closed before this transaction ends."""
 
@@ -114,6 +116,8 @@ _FACTS = text(
            (SELECT json_build_array(provider, cost_units, priced_by, gap)
               FROM usage_record
              WHERE tenant_id = :tenant_id AND message_id = :message_id) AS booked,
+           EXISTS (SELECT 1 FROM attempt_cost
+                    WHERE tenant_id = :tenant_id AND message_id = :message_id) AS guarded,
            (SELECT array_agg(day)
               FROM (SELECT day, pg_advisory_xact_lock_shared({KEY})
                       FROM (SELECT CAST(requested_at AT TIME ZONE 'UTC' AS date) AS day
@@ -164,6 +168,7 @@ async def lock_for_settlement(
         country=country,
         cards=read_cards(found.cards),
         booked=read_posted(found.booked),
+        guarded=found.guarded,
         days=frozenset(found.days),
     )
 

@@ -146,6 +146,7 @@ async def insert_number(
             tenant_id=scope.tenant_id,
             merchant_id=scope.merchant_id,
             provider=scope.provider,
+            account=scope.account,
             submission=1,
             vendor_state={},
             reasons=[],

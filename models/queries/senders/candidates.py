@@ -7,7 +7,18 @@ often, adding or removing a number affects only its own contacts, and each posit
 row. The texts are parts of `models.queries.consent.send_policy.POLICY`.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSenders:
+    """The numbers of one account: those bought through it, and those that its file entry lists."""
+
+    account: str
+    listed: Collection[str] = field(default=(), repr=False)
+
 
 _OWN: Final = """
     n.tenant_id = merchant.tenant_id AND n.merchant_id = merchant.id AND n.claimed_at IS NULL
@@ -16,6 +27,9 @@ _OWN: Final = """
 
 _POOL: Final = """
     n.tenant_id = merchant.tenant_id AND n.merchant_id IS NULL AND n.provider IS NULL"""
+
+_OF_ACCOUNT: Final = """
+    AND (n.account = :account OR n.number = ANY(CAST(:listed AS varchar[])))"""
 
 _CLOSEST: Final = """(
     WITH few AS MATERIALIZED (
@@ -54,14 +68,31 @@ _POOL_CANDIDATES: Final = """ARRAY(
     UNION
     SELECT number FROM {closest} AS closest)"""
 
-OWN_CANDIDATES: Final = _OWN_CANDIDATES.format(
-    own=_OWN, heard=_HEARD, closest=_CLOSEST.format(numbers=f"{_OWN} AND n.ready = side.ready")
-)
+_UNLESS_OWN: Final = """CASE WHEN NOT EXISTS (
+    SELECT 1 FROM sender_number n WHERE {own}) THEN {candidates} END"""
+
+
+def _own_candidates(own: str) -> str:
+    closest = _CLOSEST.format(numbers=f"{own} AND n.ready = side.ready")
+    return _OWN_CANDIDATES.format(own=own, heard=_HEARD, closest=closest)
+
+
+def _pool_candidates(pool: str) -> str:
+    return _POOL_CANDIDATES.format(pool=pool, heard=_HEARD, closest=_CLOSEST.format(numbers=pool))
+
+
+OWN_CANDIDATES: Final = _own_candidates(_OWN)
 """Of a merchant: the last sender to the contact, one number that carriers accept texts from, and
 one that still waits for its registration; of one or two numbers of a kind, all.
 """
 
-POOL_CANDIDATES: Final = _POOL_CANDIDATES.format(
-    pool=_POOL, heard=_HEARD, closest=_CLOSEST.format(numbers=_POOL)
-)
+POOL_CANDIDATES: Final = _pool_candidates(_POOL)
 """Of a tenant's pool: the last sender to the contact, and one number; of one or two, all."""
+
+OWN_CANDIDATES_OF_ACCOUNT: Final = _own_candidates(_OWN + _OF_ACCOUNT)
+"""The same, of one account's numbers only."""
+
+POOL_CANDIDATES_OF_ACCOUNT: Final = _UNLESS_OWN.format(
+    own=_OWN, candidates=_pool_candidates(_POOL + _OF_ACCOUNT)
+)
+"""The same; none if the merchant has numbers of its own, even if they are of another account."""

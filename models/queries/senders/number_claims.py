@@ -24,6 +24,7 @@ async def claim_number(
     tenant_id: int,
     merchant_id: int,
     provider: str,
+    account: str,
     now: datetime,
 ) -> bool:
     """Claim a number before its purchase; False if it is already owned or claimed, by any tenant.
@@ -36,6 +37,7 @@ async def claim_number(
         tenant_id=tenant_id,
         merchant_id=merchant_id,
         provider=provider,
+        account=account,
         claimed_at=now,
         created_at=now,
     )
@@ -65,11 +67,12 @@ async def add_sender(db: WriteSession, row: MessagingNumber, *, now: datetime) -
             tenant_id=row.tenant_id,
             merchant_id=row.merchant_id,
             provider=row.provider,
+            account=row.account,
             created_at=now,
         )
         .on_conflict_do_update(
             index_elements=["number"],
-            set_={"claimed_at": None, "provider": row.provider},
+            set_={"claimed_at": None, "provider": row.provider, "account": row.account},
             where=_owned(row),
         )
     )

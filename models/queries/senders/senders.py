@@ -11,6 +11,7 @@ from sqlmodel import col
 from models.enums import Channel, DeliveryMode
 from models.queries.consent import send_policy
 from models.queries.senders import number_limits
+from models.queries.senders.candidates import AccountSenders
 from models.rules.registration.vocabulary import EntityType, RegistrationState, UseCase
 from models.rules.senders.campaign_throughput import by_default, shares
 from models.rules.senders.sender_choice import OwnNumber, exists, may_send
@@ -23,6 +24,7 @@ class NewSender:
     """The number that a waiting message is sent from instead of one that may no longer be used."""
 
     number: str = field(repr=False)
+    account: str | None
     sender_id: int
     sender_public_id: int
     per_second: Decimal | None
@@ -52,7 +54,7 @@ def fits(row: Row[Any], *, channel: Channel, answer: bool) -> bool:
 _MOVE = text(
     """
     WITH found AS MATERIALIZED (
-        SELECT id, public_id, number,
+        SELECT id, public_id, number, account,
                CASE CAST(:channel AS varchar)
                     WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second
           FROM sender_number WHERE tenant_id = :tenant_id AND number = :sender
@@ -63,22 +65,30 @@ _MOVE = text(
         DELETE FROM sender_queue USING found
          WHERE sender_queue.tenant_id = :tenant_id AND sender_queue.message_id = :message_id
     )
-    SELECT id, public_id, per_second FROM found
+    SELECT id, public_id, account, per_second FROM found
     """
 )
 
 
 async def choose_another_sender(
-    db: WriteSession, *, tenant_id: int, message_id: int, merchant: str, channel: Channel, key: str
+    db: WriteSession,
+    *,
+    tenant_id: int,
+    message_id: int,
+    merchant: str,
+    channel: Channel,
+    key: str,
+    owned: AccountSenders | None = None,
 ) -> NewSender | None:
     """Give a waiting message another sender, and delete its entry in the old sender's queue.
 
     The caller holds the message's lock, and no attempt may be open or accepted: then nothing was
     sent from the old number, and a STOP to it does not concern this message. None if the merchant
-    has no usable number; the message is left unchanged.
+    has no usable number; the message is left unchanged. `owned` limits the choice to the numbers
+    of one account.
     """
     found = await send_policy.find_policy(
-        db, tenant_id=tenant_id, merchant=merchant, channel=channel, contact_keys=[key]
+        db, tenant_id=tenant_id, merchant=merchant, channel=channel, contact_keys=[key], owned=owned
     )
     if found is None or found.sender is None:
         return None
@@ -88,6 +98,7 @@ async def choose_another_sender(
         return None
     return NewSender(
         number=found.sender,
+        account=row.account,
         sender_id=row.id,
         sender_public_id=row.public_id,
         per_second=row.per_second,

@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlmodel import col
 
+from models.enums import DeliveryMode
+from models.rules.tenants.allowed_countries import AllowedCountries
 from models.session import ReadSession, WriteSession
 from models.tables.merchant import Merchant
 from models.tables.tenant import ApiKey, Tenant
@@ -27,6 +29,7 @@ class LiveKey:
     tenant_public_id: int
     merchant_public_id: int | None
     merchant: str | None
+    countries: AllowedCountries
 
 
 async def find_live_key(db: ReadSession, key_hash: str) -> LiveKey | None:
@@ -37,6 +40,9 @@ async def find_live_key(db: ReadSession, key_hash: str) -> LiveKey | None:
             col(Tenant.public_id),
             col(Merchant.public_id),
             col(Merchant.external_id),
+            col(Tenant.delivery_mode),
+            col(Tenant.country),
+            col(Tenant.allowed_countries),
         )
         .join(Tenant, col(Tenant.id) == col(ApiKey.tenant_id))
         .outerjoin(Merchant, _OWNER)
@@ -45,7 +51,13 @@ async def find_live_key(db: ReadSession, key_hash: str) -> LiveKey | None:
     row = (await db.execute(statement)).one_or_none()
     if row is None:
         return None
-    return LiveKey(key=row[0], tenant_public_id=row[1], merchant_public_id=row[2], merchant=row[3])
+    return LiveKey(
+        key=row[0],
+        tenant_public_id=row[1],
+        merchant_public_id=row[2],
+        merchant=row[3],
+        countries=AllowedCountries(mode=DeliveryMode(row[4]), country=row[5], chosen=row[6]),
+    )
 
 
 async def add_key(db: WriteSession, key: ApiKey) -> int:

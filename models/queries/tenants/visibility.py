@@ -31,11 +31,12 @@ class CallerScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryScope:
-    """A merchant that the caller may see, at one registry."""
+    """A merchant that the caller may see, at one account of a registry."""
 
     tenant_id: int
     merchant_id: int
     provider: str
+    account: str
 
 
 async def get_merchant(
@@ -175,6 +176,7 @@ def visible_brands(scope: RegistryScope) -> Select[Brand]:
         col(Brand.tenant_id) == scope.tenant_id,
         col(Brand.merchant_id) == scope.merchant_id,
         col(Brand.provider) == scope.provider,
+        col(Brand.account) == scope.account,
     )
 
 
@@ -184,6 +186,7 @@ def visible_campaigns(scope: RegistryScope) -> Select[Campaign]:
         col(Campaign.tenant_id) == scope.tenant_id,
         col(Campaign.merchant_id) == scope.merchant_id,
         col(Campaign.provider) == scope.provider,
+        col(Campaign.account) == scope.account,
     )
 
 
@@ -193,6 +196,7 @@ def visible_numbers(scope: RegistryScope) -> Select[MessagingNumber]:
         col(MessagingNumber.tenant_id) == scope.tenant_id,
         col(MessagingNumber.merchant_id) == scope.merchant_id,
         col(MessagingNumber.provider) == scope.provider,
+        col(MessagingNumber.account) == scope.account,
     )
 
 

@@ -3,4 +3,15 @@
 from typing import Final
 
 DEFAULT_ACCOUNT: Final = "default"
-"""The only account of every provider until several can be configured."""
+"""Account of rows that name none."""
+
+SIMULATOR: Final = "simulator"
+"""Account of the built-in simulator."""
+
+RESERVED: Final = frozenset(
+    {
+        *(SIMULATOR, DEFAULT_ACCOUNT, "kamailio"),
+        *("inbound", "events", "registrations", "payments"),  # parts of webhook addresses
+    }
+)
+"""Names that no account of the providers file has."""

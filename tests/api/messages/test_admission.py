@@ -13,6 +13,7 @@ from sqlalchemy import text
 from api.services.messages.accept import Sending
 from api.services.messages.admission import Admission
 from api.services.messages.permission import Permissions, UnsubscribeLinks
+from api.services.messages.routed_senders import RoutedSenders
 from api.services.messages.started import StartedMessages
 from cli.dev.postgres import EmbeddedPostgres
 from models.enums import MessageType
@@ -20,6 +21,7 @@ from models.errors import TooManyOpen
 from models.rules.messages.admission import FEW
 from models.rules.messages.identity import SendStart
 from models.session import Database
+from providers.routing import Routes
 from tests.api.container import put_in
 from tests.api.doubles import Clock, FakeStarter
 from tests.api.integrator import DIRECT, EMAIL, SMS, VOICE, Integrator
@@ -53,7 +55,11 @@ def limited(
     sending = Sending(
         database,
         starter,
-        Permissions(database, UnsubscribeLinks("http://api.test", "only-for-tests-too")),
+        Permissions(
+            database,
+            UnsubscribeLinks("http://api.test", "only-for-tests-too"),
+            RoutedSenders(Routes([], {})),
+        ),
         admission=Admission(database, limit=1),
         start_within=timedelta(seconds=2),
         clock=clock,

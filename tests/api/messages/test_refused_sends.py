@@ -19,9 +19,11 @@ from api.services.messages.accept import Sending
 from api.services.messages.admission import Admission
 from api.services.messages.drafts import Draft
 from api.services.messages.permission import Permission, Permissions, UnsubscribeLinks
+from api.services.messages.routed_senders import RoutedSenders
 from models.database.transaction_limits import LockScope
 from models.errors import HexavoxError, IdempotencyKeyReused, RateLimited
 from models.session import Database, ReadSession, WriteSession
+from providers.routing import Routes
 from tests.api.doubles import Clock, FakeStarter
 from tests.api.integrator import SMS, Integrator
 from tests.contacts import CONTACT_KEYS
@@ -98,7 +100,7 @@ class SendHarness:
 
     def __init__(self, database: CountedDatabase, gym: Integrator) -> None:
         self.database = database
-        self.permissions = ScriptedPermissions(database, LINKS)
+        self.permissions = ScriptedPermissions(database, LINKS, RoutedSenders(Routes([], {})))
         self.starter = FakeStarter()
         self.sending = Sending(
             database,

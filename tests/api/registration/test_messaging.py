@@ -313,15 +313,16 @@ async def test_a_campaigns_limit_is_shown_once_however_many_numbers_share_it(
 
 
 _MORE_CAMPAIGNS = """
-    INSERT INTO campaign (tenant_id, merchant_id, provider, submission, vendor_state, reasons,
-                          brand_id, state, revision, profile, created_at, updated_at)
-    SELECT tenant_id, merchant_id, provider, 0, '{}', '[]', brand_id, 'DRAFT', 1, profile, now(),
-           now() FROM campaign, generate_series(1, 100) WHERE tenant_id = :t
+    INSERT INTO campaign (tenant_id, merchant_id, provider, account, submission, vendor_state,
+                          reasons, brand_id, state, revision, profile, created_at, updated_at)
+    SELECT tenant_id, merchant_id, provider, account, 0, '{}', '[]', brand_id, 'DRAFT', 1, profile,
+           now(), now() FROM campaign, generate_series(1, 100) WHERE tenant_id = :t
 """
 _MORE_NUMBERS = """
-    INSERT INTO messaging_number (tenant_id, merchant_id, provider, submission, vendor_state,
-                                  reasons, number, type, state, created_at, updated_at)
-    SELECT tenant_id, merchant_id, provider, 1, '{}', '[]', '+1815' || (2000000 + one), 'LOCAL',
-           'ACTIVE', now(), now()
+    INSERT INTO messaging_number (tenant_id, merchant_id, provider, account, submission,
+                                  vendor_state, reasons, number, type, state, created_at,
+                                  updated_at)
+    SELECT tenant_id, merchant_id, provider, account, 1, '{}', '[]',
+           '+1815' || (2000000 + one), 'LOCAL', 'ACTIVE', now(), now()
       FROM messaging_number, generate_series(1, 100) AS one WHERE tenant_id = :t
 """

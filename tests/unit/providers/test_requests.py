@@ -1,5 +1,6 @@
 """The provider request of a message of each channel."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from models.enums import Channel
@@ -54,3 +55,11 @@ def test_nothing_private_shows_in_a_repr() -> None:
     assert "ann@" not in shown
     assert "secret" not in shown
     assert "Hello" not in shown
+
+
+def test_a_request_states_when_its_message_expires() -> None:
+    assert request_for(Channel.SMS, ENVELOPE, "Hi", {}, "").valid_until is None
+    until = datetime(2026, 11, 23, 0, 10, tzinfo=UTC)
+    expiring = replace(ENVELOPE, valid_until=until)
+    assert request_for(Channel.SMS, expiring, "Hi", {}, "").valid_until == until
+    assert request_for(Channel.EMAIL, expiring, "Hi", {"subject": "x"}, "Hi").valid_until == until

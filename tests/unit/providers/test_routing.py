@@ -18,7 +18,6 @@ from providers.ports.messages import (
     Proof,
     SendRequest,
 )
-from providers.provider_preferences import CHANNELS, ORDER, asked_first
 from providers.routing import PastAttempt, Routes
 
 LIVE = DeliveryMode.LIVE
@@ -43,8 +42,6 @@ class Vendor:
         return NotFound()
 
 
-SMS, EMAIL = frozenset({Channel.SMS}), frozenset({Channel.EMAIL})
-
 ROUTES = Routes(
     [Vendor("a"), Vendor("b"), Vendor("mail", frozenset({Channel.EMAIL}))],
     {LIVE: ["a", "mail", "b"]},
@@ -53,8 +50,8 @@ ROUTES = Routes(
 
 def next_after(*past: tuple[str, AttemptState]) -> str | None:
     attempts = [PastAttempt(account=name, state=state) for name, state in past]
-    provider = ROUTES.following(LIVE, Channel.SMS, attempts)
-    return None if provider is None else provider.account
+    turns = ROUTES.in_turn(ROUTES.able(LIVE, Channel.SMS), attempts)
+    return turns[0].account if turns else None
 
 
 @pytest.mark.parametrize(
@@ -76,11 +73,9 @@ def test_refusing_providers_are_skipped_and_the_least_tried_is_next(
 
 
 def test_a_channel_without_a_route_has_no_provider() -> None:
-    assert ROUTES.following(DeliveryMode.SIMULATOR, Channel.SMS, []) is None
-    assert ROUTES.following(LIVE, Channel.VOICE, []) is None
-    email = ROUTES.following(LIVE, Channel.EMAIL, [])
-    assert email is not None
-    assert email.account == "mail"
+    assert ROUTES.able(DeliveryMode.SIMULATOR, Channel.SMS) == []
+    assert ROUTES.able(LIVE, Channel.VOICE) == []
+    assert [provider.account for provider in ROUTES.able(LIVE, Channel.EMAIL)] == ["mail"]
 
 
 def test_an_adapter_is_found_by_its_name() -> None:
@@ -104,14 +99,17 @@ def test_no_provider_is_tried_again_after_it_refused(past: list[tuple[str, Attem
     assert (following is None) is ({"a", "b"} <= refused)
 
 
-def test_the_preferred_provider_is_the_first_that_supports_the_channel() -> None:
-    order = {LIVE: ("mail", "a", "b"), DeliveryMode.SIMULATOR: ()}
-    channels = {"mail": EMAIL, "a": SMS, "b": SMS | EMAIL}
-    assert asked_first(order, channels) == {
-        LIVE: {Channel.SMS: "a", Channel.EMAIL: "mail"},
-        DeliveryMode.SIMULATOR: {},
-    }
-
-
-def test_of_everybody_in_the_order_it_is_known_what_it_carries() -> None:
-    assert {name for names in ORDER.values() for name in names} == set(CHANNELS)
+@pytest.mark.parametrize(
+    ("account", "inferred", "accounts"),
+    [
+        ("a", False, ["b", "a"]),
+        ("a", True, ["a"]),
+        ("gone", True, ["a", "b"]),
+    ],
+)
+def test_an_absence_that_is_not_proven_is_tried_again_by_the_same_account_alone(
+    account: str, inferred: bool, accounts: list[str]
+) -> None:
+    past = [PastAttempt(account=account, state=AttemptState.ABSENT, inferred=inferred)]
+    turns = ROUTES.in_turn(ROUTES.able(LIVE, Channel.SMS), past)
+    assert [provider.account for provider in turns] == accounts

@@ -88,7 +88,10 @@ def refused(word: ErrorCode, code: int, *, everywhere: bool = False) -> Refused:
             httpx.Response(302, headers={"Location": "/"}),
             Ambiguous(reason="302", provider_code="302"),
         ),
-        (httpx.Response(401), NotProcessed(reason="401", provider_code="401")),
+        (
+            httpx.Response(401),
+            NotProcessed(reason="401", provider_code="401", account_fault=True),
+        ),
         (httpx.Response(421), NotProcessed(reason="421", provider_code="421")),
         (httpx.Response(403), Ambiguous(reason="403", provider_code="403")),
     ],

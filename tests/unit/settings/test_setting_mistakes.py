@@ -141,7 +141,7 @@ def test_no_secret_is_short_blank_or_padded(
         ("HEXAVOX_SIP_TRANSPORTS", ","),
         ("HEXAVOX_STUN_URLS", "http://stun.example.com"),
         ("HEXAVOX_TURN_URLS", "turn.example.com"),
-        ("HEXAVOX_TWILIO_NOTIFY_EMAIL", "operator"),
+        ("HEXAVOX_PROVIDERS_FILE", "/no/such/file.toml"),
         ("DATABASE_URL", "host:5432/name"),
         ("DATABASE_URL", "mysql://user:hidden@host/name"),
         ("DATABASE_URL", "postgresql://user:hidden@host:99999/name"),

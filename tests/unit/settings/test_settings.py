@@ -54,7 +54,6 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
     "TRUSTED_PROXIES": ("10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
     "SIMULATOR_URL": ("http://sim:1", "http://sim:1"),
     "SIMULATOR_SECRET": ("s" * 16, SecretStr("s" * 16)),
-    "TWILIO_LABEL": ("staging", "staging"),
     "PROVIDER_TIMEOUT": ("PT3S", timedelta(seconds=3)),
     "PROVIDER_SLOTS": ("3", 3),
     "LOG_LEVEL": ("debug", "DEBUG"),
@@ -188,36 +187,5 @@ def test_no_secret_shows() -> None:
 
 def test_there_is_no_start_without_a_database(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("DATABASE_URL")
-    with pytest.raises(ValidationError):
-        Settings()
-
-
-TWILIO = {
-    "HEXAVOX_TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-    "HEXAVOX_TWILIO_AUTH_TOKEN": "hidden-from-all-eyes",
-    "HEXAVOX_TWILIO_PRIMARY_PROFILE": "BU" + "0" * 32,
-    "HEXAVOX_TWILIO_NOTIFY_EMAIL": "operator@example.com",
-}
-
-
-def test_twilio_is_configured_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", URL)
-    assert Settings().twilio_account_sid is None
-    for name, value in TWILIO.items():
-        monkeypatch.setenv(name, value)
-    assert "hidden" not in repr(Settings())
-    for name in list(TWILIO)[1:]:
-        with monkeypatch.context() as without:
-            without.delenv(name)
-            with pytest.raises(ValidationError, match=name) as refused:
-                Settings()
-            assert "hidden" not in str(refused.value)
-
-
-@pytest.mark.parametrize("name", ["ACCOUNT_SID", "PRIMARY_PROFILE", "SIP_DOMAIN"])
-def test_an_invalid_id_of_twilio_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    for known, value in {"DATABASE_URL": URL, **TWILIO}.items():
-        monkeypatch.setenv(known, value)
-    monkeypatch.setenv(f"HEXAVOX_TWILIO_{name}", "nonsense")
     with pytest.raises(ValidationError):
         Settings()

@@ -1,0 +1,105 @@
+"""Chooses the account that a send is to go out with, and a sender that this account owns."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from api.services.messages.drafts import Draft
+from models.enums import DeliveryMode
+from models.queries.consent import send_policy
+from models.queries.consent.send_policy import SendPolicy, TenantAddresses
+from models.queries.senders.candidates import AccountSenders
+from models.rules.accounts.routing_table import RouteKey
+from models.rules.billing.pricing import country_of
+from models.session import ReadSession
+from providers.call_needs import needs_of
+from providers.ports.messages import MessageProvider
+from providers.routing import Routes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutedSender:
+    """The sender of a send, and the vendor of the account that owns it."""
+
+    sender: str | None = field(repr=False)
+    """None: there is no sender that any account may use."""
+    provider: str | None
+    """None: no account is routed."""
+    unowned: bool = False
+    """There are senders, but no account owns one."""
+
+
+class RoutedSenders:
+    """Chooses as the dispatch will, unless an account becomes unavailable meanwhile.
+
+    In SIMULATOR mode, and where no account is routed at all, any sender of the merchant is taken:
+    the dispatch decides.
+    """
+
+    def __init__(self, routes: Routes) -> None:
+        self._routes = routes
+
+    def routed(
+        self, draft: Draft, tenant: str, mode: DeliveryMode, disabled: Collection[str]
+    ) -> Sequence[MessageProvider]:
+        """Return the accounts of a send in order of preference; those switched off come last."""
+        key = RouteKey(
+            tenant=tenant,
+            channel=draft.channel,
+            country=country_of(draft.channel, draft.to[0]),
+            type=draft.type,
+        )
+        routed = self._routes.routed(mode, key, needs_of(draft.channel, draft.details))
+        return sorted(routed, key=lambda p: p.account in disabled)
+
+    async def number(
+        self, db: ReadSession, draft: Draft, found: SendPolicy, tenant_id: int, contact_key: str
+    ) -> RoutedSender:
+        """Return a merchant's number of the first account that owns one."""
+        routed = self.routed(draft, found.tenant, found.delivery_mode, found.disabled)
+        for provider in routed:
+            scope = self._routes.scope(provider.account)
+            sender = found.sender
+            if scope is not None and (sender is None or not scope.lists(draft.channel, sender)):
+                owned = AccountSenders(account=provider.account, listed=scope.numbers)
+                sender = await _owned_number(db, draft, tenant_id, contact_key, owned)
+            if sender is not None:
+                return RoutedSender(sender=sender, provider=provider.name)
+        return self._without(found.sender, routed)
+
+    def address(self, draft: Draft, found: TenantAddresses) -> RoutedSender:
+        """Return the oldest of the addresses whose domain belongs to the first account."""
+        routed = self.routed(draft, found.tenant, found.delivery_mode, found.disabled)
+        for provider in routed:
+            scope = self._routes.scope(provider.account)
+            for address in found.addresses:
+                if scope is None or scope.lists(draft.channel, address):
+                    return RoutedSender(sender=address, provider=provider.name)
+        return self._without(next(iter(found.addresses), None), routed)
+
+    def _without(self, sender: str | None, routed: Sequence[MessageProvider]) -> RoutedSender:
+        """Return the result if no account owns a sender."""
+        if not routed:
+            return RoutedSender(sender=sender, provider=None)
+        return RoutedSender(sender=None, provider=None, unowned=sender is not None)
+
+
+UNOWNED: Final = (
+    "No provider account that this message may be sent with has one of the senders: the operator "
+    "assigns numbers and domains to accounts."
+)
+
+
+async def _owned_number(
+    db: ReadSession, draft: Draft, tenant_id: int, contact_key: str, owned: AccountSenders
+) -> str | None:
+    assert draft.merchant is not None
+    found = await send_policy.find_policy(
+        db,
+        tenant_id=tenant_id,
+        merchant=draft.merchant,
+        channel=draft.channel,
+        contact_keys=[contact_key],
+        owned=owned,
+    )
+    return None if found is None else found.sender
