@@ -186,6 +186,7 @@ def _report(message: Mapping[str, Any], sid: str, reference: str) -> Report | No
         at=_moment(message, "date_updated"),
         recipient=message["to"],
         price=_price(message),
+        price_settled=_in_another_currency(message["price_unit"]),
     )
 
 
@@ -196,11 +197,15 @@ def _price(message: Mapping[str, Any]) -> Decimal | None:
     rate card's holds.
     """
     price, unit = message["price"], message["price_unit"]
-    if price is None or not isinstance(unit, str) or unit.upper() != "USD":
+    if price is None or not isinstance(unit, str) or _in_another_currency(unit):
         return None
     if not _AMOUNT.fullmatch(price):
         raise ValueError("not a price")
     return abs(Decimal(price))
+
+
+def _in_another_currency(unit: object) -> bool:
+    return isinstance(unit, str) and unit.upper() != "USD"
 
 
 def _moment(message: Mapping[str, Any], key: str) -> datetime:

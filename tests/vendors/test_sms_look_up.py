@@ -223,6 +223,24 @@ async def test_a_price_is_read_in_dollars_only(
     assert found.reports[0].price == expected
 
 
+@pytest.mark.parametrize(
+    ("price", "unit", "settled"),
+    [
+        ("-0.05", "EUR", True),
+        (None, "eur", True),
+        (None, "USD", False),
+        ("-0.05", "usd", False),
+        (None, None, False),
+    ],
+)
+async def test_no_price_is_awaited_where_the_account_is_charged_in_another_currency(
+    price: str | None, unit: str | None, settled: bool
+) -> None:
+    found = await by_id(listed(status="sent", price=price, price_unit=unit))
+    assert isinstance(found, Found)
+    assert found.reports[0].price_settled is settled
+
+
 async def test_a_price_that_comes_later_comes_with_the_same_event() -> None:
     shown = listed(status="delivered")
     before = await by_id(shown)
