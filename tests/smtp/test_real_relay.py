@@ -46,7 +46,7 @@ async def test_a_relay_takes_one_mail_over_tls(
             email(
                 subject="Grüße: “Frühling” 🎉",
                 html="<p>Hällo</p>\n.hidden",
-                text=".first\nHällo",
+                text=".first\n.\n..\nHello",
                 reply_to="desk@gym.example",
                 headers={
                     "List-Unsubscribe": f"<https://example.com/u/{'a' * 200}>",
@@ -67,9 +67,9 @@ async def test_a_relay_takes_one_mail_over_tls(
         assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
         assert mail.get_content_type() == "multipart/alternative"
         parts = [(part.get_content_type(), part.get_content()) for part in mail.iter_parts()]
-        assert parts == [
-            ("text/plain", ".first\r\nHällo\r\n"),
-            ("text/html", "<p>Hällo</p>\r\n.hidden\r\n"),
+        assert [(kind, text.replace("\r\n", "\n")) for kind, text in parts] == [
+            ("text/plain", ".first\n.\n..\nHello\n"),
+            ("text/html", "<p>Hällo</p>\n.hidden\n"),
         ]
         assert max(map(len, relay.content().split(b"\r\n"))) <= 998
         assert relay.content().isascii()
