@@ -65,8 +65,8 @@ PUBLIC = (
 """In the order of the specification; /messages/inbound must precede /messages/{messageId}."""
 
 HIDDEN = (
+    payment_webhooks.router,  # before the others, whose route of reports would match it too
     webhooks.router,
-    payment_webhooks.router,
     guide.router,
     health.router,
     unsubscribe.router,

@@ -17,12 +17,10 @@ from providers.ports.messages import (
     VerifyInbound,
     VerifyReports,
 )
-from providers.ports.registration import Registry, RegistryEvent
+from providers.ports.registration import Registry, VerifyRegistrations
 from providers.ports.sip import VoiceDirectory
 
 ValueT = TypeVar("ValueT")
-
-VerifyRegistration = Callable[[Mapping[str, str], bytes], RegistryEvent | None]
 
 
 class Replaceable(Mapping[str, ValueT], Generic[ValueT]):
@@ -71,7 +69,7 @@ class OpenAccount:
     messages: MessageProvider | None = field(default=None, repr=False)
     reports: VerifyReports | None = field(default=None, repr=False)
     inbound: VerifyInbound | None = field(default=None, repr=False)
-    registrations: VerifyRegistration | None = field(default=None, repr=False)
+    registrations: VerifyRegistrations | None = field(default=None, repr=False)
     recordings: RecordingProvider | None = field(default=None, repr=False)
     registry: Registry | None = field(default=None, repr=False)
     directory: VoiceDirectory | None = field(default=None, repr=False)

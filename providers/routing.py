@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from models.enums import AttemptState, Channel, DeliveryMode
 from models.rules.accounts.account_scope import AccountScope
 from models.rules.accounts.routing_table import RouteKey, RoutingTable
-from providers.ports.messages import MessageProvider, Proof
+from providers.call_needs import CallNeeds, is_able
+from providers.ports.messages import MessageProvider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,8 @@ class PastAttempt:
 
     account: str
     state: AttemptState
+    inferred: bool = False
+    """It counts as absent because its account's list lacks it, which proves nothing."""
 
 
 class Routes:
@@ -66,13 +69,17 @@ class Routes:
         named = [self._providers[name] for name in self._order.get(mode, ())]
         return [provider for provider in named if channel in provider.channels]
 
-    def routed(self, mode: DeliveryMode, key: RouteKey) -> Sequence[MessageProvider]:
+    def routed(
+        self, mode: DeliveryMode, key: RouteKey, needs: CallNeeds | None = None
+    ) -> Sequence[MessageProvider]:
         """Return the accounts that a message may be sent with, in order of preference.
 
-        They have its channel and serve its tenant. Only LIVE messages use the table.
+        They have its channel, can place the call that it needs and serve its tenant. Only LIVE
+        messages use the table and have needs: the simulator places every call.
         """
         able: Sequence[MessageProvider] = self.able(mode, key.channel)
         if mode is DeliveryMode.LIVE:
+            able = [p for p in able if needs is None or is_able(p.capabilities, needs)]
             row = self._table.accounts(key)
             if row is not None:
                 by_name = {provider.account: provider for provider in able}
@@ -95,11 +102,11 @@ class Routes:
         An account that refused the message gets none. The least tried is first: after NotProcessed
         or a proven absence that is the next account, and the first one again when all were tried
         equally often. An absence that was only inferred from a list proves nothing about a copy at
-        the recipient: only the same account may try again.
+        the recipient: only the same account may try again, unless it was taken out of the file.
         """
         refused = {a.account for a in past if a.state is AttemptState.REFUSED}
-        unproven = (a.account for a in past if not self.is_absence_proven(a))
-        bound = {account for account in unproven if account in self._providers}
+        inferred = {a.account for a in past if a.inferred}
+        bound = {account for account in inferred if account in self._providers}
         return sorted(
             (
                 provider
@@ -108,13 +115,3 @@ class Routes:
             ),
             key=lambda p: sum(attempt.account == p.account for attempt in past),
         )
-
-    def is_absence_proven(self, attempt: PastAttempt) -> bool:
-        """Return False for an attempt that counts as absent although its account can't prove it.
-
-        Of an account that was taken out of the file nothing is known.
-        """
-        if attempt.state is not AttemptState.ABSENT:
-            return True
-        provider = self._providers.get(attempt.account)
-        return provider is not None and provider.proof is Proof.REFERENCE

@@ -12,10 +12,11 @@ from models.configuration.providers_file import TwilioAccount
 from models.enums import DeliveryMode
 from models.rules.accounts.names import SIMULATOR
 from models.rules.accounts.routing_table import RoutingTable
-from providers.accounts import Account, Accounts, OpenAccount, Replaceable, VerifyRegistration
+from providers.accounts import Account, Accounts, OpenAccount, Replaceable
 from providers.http import new_client
 from providers.ports.messages import RecordingProvider, VerifyInbound, VerifyReports
-from providers.ports.payments import Gateways, PaymentReport
+from providers.ports.payments import Gateways, VerifyPayments
+from providers.ports.registration import VerifyRegistrations
 from providers.ports.sip import VoiceDirectory
 from providers.registries import Registries
 from providers.routing import Routes
@@ -64,8 +65,8 @@ class Verifiers:
 
     reports: Mapping[str, VerifyReports]
     inbound_texts: Mapping[str, VerifyInbound]
-    payments: Mapping[str, Callable[[Mapping[str, str], bytes], PaymentReport]]
-    registrations: Mapping[str, VerifyRegistration]
+    payments: Mapping[str, VerifyPayments]
+    registrations: Mapping[str, VerifyRegistrations]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,7 @@ class _Containers:
         self.recordings: Replaceable[RecordingProvider] = Replaceable()
         self.reports: Replaceable[VerifyReports] = Replaceable()
         self.inbound_texts: Replaceable[VerifyInbound] = Replaceable()
-        self.registrations: Replaceable[VerifyRegistration] = Replaceable()
+        self.registrations: Replaceable[VerifyRegistrations] = Replaceable()
         self.publish(Configuration(), {})
 
     def publish(self, configuration: Configuration, accounts: Mapping[str, Account]) -> None:

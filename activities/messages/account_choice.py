@@ -12,6 +12,7 @@ from models.queries.senders.candidates import AccountSenders
 from models.rules.accounts.routing_table import RouteKey
 from models.rules.billing.pricing import country_of
 from models.session import WriteSession
+from providers.call_needs import needs_of
 from providers.ports.messages import MessageProvider
 from providers.routing import PastAttempt, Routes
 from workflows.messages.types import DispatchResult, Verdict
@@ -38,6 +39,8 @@ class AccountChoice:
 
     provider: MessageProvider
     found: Dispatchable
+    skipped: frozenset[str]
+    """Accounts whose turn it was before and that could not send it: no sender, or unavailable."""
 
 
 async def choose_account(
@@ -55,11 +58,17 @@ async def choose_account(
     unavailable = {**dict.fromkeys(found.disabled, datetime.now(UTC) + _LOOK_AGAIN), **unavailable}
     routed = routed_accounts(routes, found)
     in_turn = routes.in_turn(routed, past)
+    skipped: list[str] = []
     for provider in in_turn:
         if provider.account not in unavailable:
-            sender = await _sender_of(db, routes, provider, found, past)
+            sender = await _sender_of(db, routes, provider, found)
             if sender is not None:
-                return AccountChoice(provider=provider, found=replace(found, message_sender=sender))
+                return AccountChoice(
+                    provider=provider,
+                    found=replace(found, message_sender=sender),
+                    skipped=frozenset(skipped),
+                )
+        skipped.append(provider.account)
     awaited = [unavailable[p.account] for p in in_turn if p.account in unavailable]
     if awaited:
         # A message that expires meanwhile ends then.
@@ -84,14 +93,16 @@ def may_another_follow(
     for provider in routes.in_turn(routed_accounts(routes, found), past):
         if provider.account in unavailable:
             continue
-        if _may_change(routes, found, past) or _owns(routes, provider, found):
+        if found.message_sender.change is not None or _owns(routes, provider, found):
             return provider
     return None
 
 
 def past_attempts(found: Dispatchable) -> list[PastAttempt]:
     """Return the message's attempts with their outcomes, oldest first."""
-    return [PastAttempt(account=a.account, state=a.state) for a in found.attempts]
+    return [
+        PastAttempt(account=a.account, state=a.state, inferred=a.inferred) for a in found.attempts
+    ]
 
 
 def routed_accounts(routes: Routes, found: Dispatchable) -> Sequence[MessageProvider]:
@@ -102,7 +113,7 @@ def routed_accounts(routes: Routes, found: Dispatchable) -> Sequence[MessageProv
         country=country_of(found.channel, found.to),
         type=found.type,
     )
-    return routes.routed(found.delivery_mode, key)
+    return routes.routed(found.delivery_mode, key, needs_of(found.channel, found.details))
 
 
 async def _sender_of(
@@ -110,14 +121,13 @@ async def _sender_of(
     routes: Routes,
     provider: MessageProvider,
     found: Dispatchable,
-    past: Sequence[PastAttempt],
 ) -> MessageSender | None:
     """Return the sender of the message if it is sent with an account; None if it has none."""
     if _owns(routes, provider, found):
         return found.message_sender
     scope = routes.scope(provider.account)
     change = found.message_sender.change
-    if scope is None or change is None or not _may_change(routes, found, past):
+    if scope is None or change is None:
         return None
     owned = AccountSenders(account=provider.account, listed=scope.numbers)
     return await change_sender(db, change, owned)
@@ -131,9 +141,3 @@ def _owns(routes: Routes, provider: MessageProvider, found: Dispatchable) -> boo
         or found.message_sender.account == provider.account
         or scope.lists(found.channel, found.sender)
     )
-
-
-def _may_change(routes: Routes, found: Dispatchable, past: Sequence[PastAttempt]) -> bool:
-    """Return whether the message may get another sender: certainly no copy went out."""
-    proven = all(routes.is_absence_proven(attempt) for attempt in past)
-    return found.message_sender.change is not None and proven

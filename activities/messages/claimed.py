@@ -30,6 +30,8 @@ class Claimed:
     slot: Slot | None
     """The reserved slot, if its sender is rate-limited."""
     request: SendRequest = field(repr=False)
+    skipped: frozenset[str] = frozenset()
+    """Accounts that were to send it before this one and could not."""
     probe: Probe | None = None
     """The lease of the account's circuit, if this attempt is its probe."""
 

@@ -230,7 +230,8 @@ class Dispatching:
         slot = await reserve_slot(db, step, found)
         if isinstance(slot, Queued | DispatchResult):
             return slot
-        return await self._commit_claim(db, step, found, provider, slot, text, now)
+        claimed = await self._commit_claim(db, step, found, provider, slot, text, now)
+        return replace(claimed, skipped=choice.skipped)
 
     async def _commit_claim(
         self,

@@ -65,7 +65,8 @@ def _next_try(
     routes: Routes, claimed: Claimed, answer: NotProcessed, unavailable: Collection[str]
 ) -> datetime | None:
     """Retry at once with an account that has fewer attempts, else back off."""
-    following = _following(routes, claimed, AttemptState.NOT_PROCESSED, unavailable)
+    unable = {*unavailable, *claimed.skipped}
+    following = _following(routes, claimed, AttemptState.NOT_PROCESSED, unable)
     if following is not None and following is not claimed.provider:
         return None
     growing: timedelta = _BACK_OFF_FIRST * (1 << min(claimed.number - 1, 9))

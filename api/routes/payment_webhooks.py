@@ -1,8 +1,8 @@
 """Webhook of payment gateways. Not part of the public API."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
-from api.deps import PaymentWebhookActions
+from api.deps import PaymentWebhookActions, ReceivedWebhook
 from api.http.bodies.body_size import WEBHOOK, body_up_to
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
@@ -11,7 +11,16 @@ router = APIRouter(prefix="/webhooks", include_in_schema=False)
 @router.post("/{gateway}/payments/{reference}", status_code=204)
 @body_up_to(WEBHOOK)
 async def take_payment_report(
-    gateway: str, reference: str, request: Request, webhooks: PaymentWebhookActions
+    gateway: str, reference: str, received: ReceivedWebhook, webhooks: PaymentWebhookActions
 ) -> None:
-    """Receive a gateway's report about one charge."""
-    await webhooks.take(gateway, reference, request.headers, await request.body())
+    """Receive a gateway's reports about one charge."""
+    await webhooks.take(gateway, received, reference)
+
+
+@router.post("/{gateway}/payments", status_code=204)
+@body_up_to(WEBHOOK)
+async def take_payment_reports(
+    gateway: str, received: ReceivedWebhook, webhooks: PaymentWebhookActions
+) -> None:
+    """Receive the reports of a gateway that posts all of them to one address."""
+    await webhooks.take(gateway, received)

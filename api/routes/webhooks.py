@@ -3,7 +3,7 @@
 Not part of the public API.
 """
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from api.deps import InboxActions, ReceiptActions, ReceivedWebhook, RegistrationWebhookActions
 from api.http.bodies.body_size import WEBHOOK, body_up_to
@@ -30,10 +30,10 @@ async def take_events(account: str, received: ReceivedWebhook, receipts: Receipt
 @router.post("/{account}/registrations/{reference}", status_code=204)
 @body_up_to(WEBHOOK)
 async def take_registration_event(
-    account: str, reference: str, request: Request, events: RegistrationWebhookActions
+    account: str, reference: str, received: ReceivedWebhook, events: RegistrationWebhookActions
 ) -> None:
     """Signal the workflow that waits for a registry's decision."""
-    await events.take(account, reference, request.headers, await request.body())
+    await events.take(account, received, reference)
 
 
 @router.post("/{account}/{reference}", status_code=204)

@@ -1,6 +1,6 @@
 """Verifies webhooks of vendors: the signature first, then the reference in the address."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from models.errors import Forbidden, MalformedJson, NotFound
@@ -16,38 +16,8 @@ class Referenced(Protocol):
         ...
 
 
-EventT = TypeVar("EventT", bound=Referenced | None)
-
-
-def verify_webhook(
-    verifiers: Mapping[str, Callable[[Mapping[str, str], bytes], EventT]],
-    vendor: str,
-    reference: str,
-    headers: Mapping[str, str],
-    body: bytes,
-) -> EventT:
-    """Verify and parse a webhook at the address of a reference.
-
-    Raises:
-        NotFound: no such vendor.
-        Forbidden: the signature is wrong, or it belongs to another reference.
-        MalformedJson: the body cannot be read although its signature is right.
-    """
-    verify = verifiers.get(vendor)
-    if verify is None:
-        raise NotFound
-    try:
-        event = verify(headers, body)
-    except ForgedWebhook as error:
-        raise Forbidden("The signature is not valid.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise MalformedJson("The signature is valid, but the body is not a report.") from error
-    if event is not None and event.reference != reference:
-        raise Forbidden("The report belongs to another reference than that in the address.")
-    return event
-
-
 ReadT = TypeVar("ReadT")
+EventT = TypeVar("EventT", bound=Referenced)
 
 
 async def verify(
@@ -69,3 +39,25 @@ async def verify(
         raise Forbidden("The signature is not valid.") from error
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise MalformedJson("The signature is valid, but the body cannot be read.") from error
+
+
+async def verified_events(
+    verifiers: Mapping[str, Callable[[Webhook], Awaitable[Sequence[EventT]]]],
+    account: str,
+    webhook: Webhook,
+    reference: str | None,
+) -> Sequence[EventT]:
+    """Return the events of a webhook; none if it holds none of interest.
+
+    `reference` is that in the address, None for a vendor that posts everything to one address.
+
+    Raises:
+        NotFound: no such account.
+        Forbidden: the signature is wrong, or an event belongs to another reference than that in the
+            address.
+        MalformedJson: the body cannot be read although its signature is right.
+    """
+    events = await verify(verifiers, account, webhook)
+    if reference is not None and any(event.reference != reference for event in events):
+        raise Forbidden("The report belongs to another reference than that in the address.")
+    return events

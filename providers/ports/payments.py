@@ -4,13 +4,13 @@ An adapter never retries and never raises for a business outcome. Every call tha
 key of ours, and the gateway must be idempotent by key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from models.enums import ChargeState, DeliveryMode, ReversalState
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered, Webhook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,14 @@ class ReversalReport:
 
 
 PaymentReport: TypeAlias = ChargeReport | ReversalReport
-"""Possible webhooks of a gateway."""
+"""Possible events of a gateway's webhooks."""
+
+VerifyPayments: TypeAlias = Callable[[Webhook], Awaitable[Sequence[PaymentReport]]]
+"""Verifies a webhook and reads its events; none if it holds none of interest.
+
+Raises ForgedWebhook for a wrong signature, and ValueError, KeyError or TypeError for a body that
+cannot be read although its signature is right.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ request is an operation. An adapter is stateless and performs an operation in th
 An adapter never retries, and never raises for a business outcome.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeAlias
 
 from models.rules.registration.profiles import BrandProfile, CampaignProfile
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered, Webhook
 
 VendorState: TypeAlias = Mapping[str, Any]
 """The adapter's own state, as JSON: stored with the row and passed with every call."""
@@ -172,6 +172,12 @@ class RegistryEvent:
     """A verified webhook: the status of an operation may have changed. It only ends a wait."""
 
     reference: str
+
+
+VerifyRegistrations: TypeAlias = Callable[[Webhook], Awaitable[Sequence[RegistryEvent]]]
+"""Verifies a webhook and reads its events; none if it holds none of interest. Raises as
+VerifyReports of messages.
+"""
 
 
 class Registry(Protocol):

@@ -1,6 +1,6 @@
 """Adapter of the simulator's payment gateway, which it calls over HTTP like any vendor."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from models.enums import ChargeState, ReversalState
 from providers import http
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered, Webhook
 from providers.ports.payments import (
     Charge,
     ChargeAnswer,
@@ -22,6 +22,7 @@ from providers.ports.payments import (
     Refunded,
     RefundRefused,
     ReversalReport,
+    VerifyPayments,
 )
 from providers.simulator.calls import NOT_PROCESSED, SimulatorAdapter
 from providers.simulator.messages import verified
@@ -83,6 +84,12 @@ class _Charges(Payload):
     """The response to a look-up."""
 
     items: list[_Charge]
+
+
+class _Typed(Payload):
+    """Any webhook of the gateway."""
+
+    type: str
 
 
 class _Event(_Terms):
@@ -174,15 +181,22 @@ class SimulatedPayments(SimulatorAdapter):
         )
 
 
-def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], PaymentReport]:
-    """Return a function that verifies and parses a webhook: headers and raw body → the report.
+def verifier(secret: str) -> VerifyPayments:
+    """Return a function that verifies a webhook and reads its event; none of an unknown type.
 
     It raises ForgedWebhook when the signature is missing, wrong or older than five minutes, and
     ValueError, KeyError or TypeError for any other body.
     """
 
-    def read(headers: Mapping[str, str], body: bytes) -> PaymentReport:
-        return _report(verified(secret, headers, body))
+    async def read(webhook: Webhook) -> Sequence[PaymentReport]:
+        document = verified(secret, webhook.headers, webhook.body)
+        match read_payload(_Typed, document).type:
+            case "charge":
+                return (_charge_report(read_payload(_Event, document)),)
+            case "reversal":
+                return (_reversal_report(read_payload(_Reversal, document)),)
+            case _:
+                return ()
 
     return read
 
@@ -236,19 +250,19 @@ def _charge(item: _Charge) -> Charge:
     )
 
 
-def _report(document: object) -> PaymentReport:
-    if isinstance(document, dict) and document.get("type") == "reversal":
-        reversal = read_payload(_Reversal, document)
-        return ReversalReport(
-            event_id=reversal.event_id,
-            reference=reversal.reference,
-            charge_id=reversal.charge_id,
-            state=_REVERSALS[reversal.status],
-            refunded_cents=reversal.refunded_cents,
-            currency=reversal.currency,
-            reported_at=reversal.at,
-        )
-    event = read_payload(_Event, document)
+def _reversal_report(reversal: _Reversal) -> ReversalReport:
+    return ReversalReport(
+        event_id=reversal.event_id,
+        reference=reversal.reference,
+        charge_id=reversal.charge_id,
+        state=_REVERSALS[reversal.status],
+        refunded_cents=reversal.refunded_cents,
+        currency=reversal.currency,
+        reported_at=reversal.at,
+    )
+
+
+def _charge_report(event: _Event) -> ChargeReport:
     return ChargeReport(
         charge_id=event.charge_id,
         state=_STATES[event.status],

@@ -1,6 +1,6 @@
 """Adapter of the simulator's 10DLC registry, which it calls over HTTP like any vendor."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal, assert_never
 
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers import http
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered, Webhook
 from providers.ports.registration import (
     AssignmentRequest,
     AvailableNumber,
@@ -26,6 +26,7 @@ from providers.ports.registration import (
     SearchAnswer,
     SubmitAnswer,
     UnassignmentRequest,
+    VerifyRegistrations,
 )
 from providers.simulator.calls import NOT_PROCESSED, SimulatorAdapter
 from providers.simulator.messages import verified
@@ -138,17 +139,17 @@ class SimulatedRegistry(SimulatorAdapter):
             return Unanswered(reason=error.__class__.__name__)
 
 
-def event_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryEvent | None]:
-    """Return a function that verifies and parses a webhook: headers and raw body → the operation.
+def event_verifier(secret: str) -> VerifyRegistrations:
+    """Return a function that verifies a webhook and reads its event; none of another type.
 
     It raises ForgedWebhook when the signature is missing, wrong or older than five minutes.
     """
 
-    def read(headers: Mapping[str, str], body: bytes) -> RegistryEvent | None:
-        event = verified(secret, headers, body)
+    async def read(webhook: Webhook) -> Sequence[RegistryEvent]:
+        event = verified(secret, webhook.headers, webhook.body)
         if read_payload(_Event, event).type != "registration":
-            return None
-        return RegistryEvent(reference=read_payload(_News, event).reference)
+            return ()
+        return (RegistryEvent(reference=read_payload(_News, event).reference),)
 
     return read
 

@@ -10,6 +10,7 @@ import pytest
 from activities.messages.account_health import AccountHealth
 from models.enums import AttemptState, ErrorCode, MessageStatus, MessageType
 from models.rules.accounts.circuit import CircuitState, Tally
+from models.rules.system.failures import TransientError
 from models.session import Database
 from providers.ports.messages import Answer, NotProcessed
 from tests.activities.doubles import ACCEPTED, AMBIGUOUS, NOT_PROCESSED, REFUSED, Scripted
@@ -262,11 +263,16 @@ async def test_a_claim_that_is_rolled_back_gives_the_lease_back(
     stage = stage_of(database, owner, (ACCEPTED,))
     worker = stage.worker()
     await stage.half_open(worker)
-    stage.first.provider.timeout = 30 * SECOND
-    with pytest.raises(Exception, match="too little time"):
-        await worker.harness.dispatch(await worker.harness.accept())
+    deadline = datetime.now(UTC) + 3 * SECOND
+
+    async def claim_that_has_too_little_time() -> None:
+        async with database.transaction() as db:
+            await worker.health.take_probe(db, stage.first.name, owner.tenant_id, deadline=deadline)
+            raise TransientError("too little time is left for the call")
+
+    with pytest.raises(TransientError):
+        await claim_that_has_too_little_time()
     assert (await stage.first.reading()).circuit.probe_until is None
-    stage.first.provider.timeout = 2 * SECOND
     await worker.health.settle()
     handed = await worker.harness.dispatch(await worker.harness.accept())
     assert handed.verdict is V.ACCEPTED

@@ -24,10 +24,10 @@ FAULTS: Final = (
     ),
     Fault(
         "the sender changes after an absence that was only inferred",
-        _CHOICE,
-        "_may_change",
-        "is not None and proven",
-        "is not None",
+        "models/queries/messages/dispatch.py",
+        "lock_for_dispatch",
+        "a.state in NOT_SENT and not a.inferred",
+        "a.state in NOT_SENT",
         _DISPATCH,
     ),
     Fault(

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import text
 
@@ -12,12 +12,14 @@ from models.enums import Channel, DeliveryMode
 from models.rules.accounts.account_scope import AccountScope
 from models.rules.accounts.routing_table import RouteRow, RoutingTable
 from models.session import Database
-from providers.ports.messages import Answer, LookUp, Proof
+from providers.ports.messages import Answer, Capabilities, LookUp, Proof
 from providers.routing import Routes
 from tests.activities.doubles import NOT_FOUND, Scripted
 from tests.activities.harness import TO, Harness
 from tests.factories import Owner, make_message, new_message
 from tests.senders.test_choice import LIVE, add, switch
+
+EVERY_CALL: Final = Capabilities(recording=True, longest_call=timedelta(hours=4))
 
 
 class ScriptedAccount(Scripted):
@@ -31,10 +33,12 @@ class ScriptedAccount(Scripted):
         proof: Proof = Proof.REFERENCE,
         channels: frozenset[Channel] = frozenset({Channel.SMS}),
         vendor: str = "vendor",
+        capabilities: Capabilities = EVERY_CALL,
     ) -> None:
         super().__init__(*answers, name=vendor, truths=truths, proof=proof)
         self.account = account
         self.channels = channels
+        self.capabilities = capabilities
 
 
 def scope_of(*senders: str, tenants: Sequence[str] | None = None) -> AccountScope:

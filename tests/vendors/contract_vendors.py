@@ -2,10 +2,10 @@
 
 To add one, write a context manager that yields an `Opened`, and add it to `VENDORS`. An adapter
 over HTTP needs `counting_server` before a double only. Another protocol needs a `line` of its own
-with the members of `Line`; `unclear` names what that line can do, for example no redirect by SMTP.
+with the members of `Line`.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -65,8 +65,6 @@ class Opened:
     line: Line
     request: Callable[[], SendRequest]
     """Returns a request with a recipient, a text and a reference of its own."""
-    unclear: Collection[Behaviour] = BROKEN
-    """What the line can do, after which nobody knows whether the vendor has the message."""
 
 
 Open = Callable[[], AbstractAsyncContextManager[Opened]]

@@ -50,7 +50,7 @@ class Behaviour(Enum):
     """Passes it on and answers with a page of HTML, with the vendor's status."""
 
 
-BROKEN = tuple(behaviour for behaviour in Behaviour if behaviour is not Behaviour.PASS)
+BROKEN = [behaviour for behaviour in Behaviour if behaviour is not Behaviour.PASS]
 """All behaviours after which nobody knows whether the vendor has done what was asked."""
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from api.services.verify_webhook import verify_webhook
+from api.services.verify_webhook import verified_events
 from api.workflow_starters import UpgradeStarter
 from models.database.transaction_limits import LockScope
 from models.errors import NotFound
@@ -23,13 +23,11 @@ from models.queries.billing.upgrades.payments import ForeignCharge
 from models.rules.billing.payments import ChargeMismatch
 from models.rules.messages.reference import parse_payment_reference
 from models.session import Database
-from providers.ports.payments import ChargeReport, PaymentReport
+from providers.ports.messages import Webhook
+from providers.ports.payments import ChargeReport, PaymentReport, VerifyPayments
 from workflows.names import upgrade_workflow_id
 
 log = logging.getLogger(__name__)
-
-VerifyPayment = Callable[[Mapping[str, str], bytes], PaymentReport]
-"""Headers and raw body → the report. Raises ForgedWebhook."""
 
 
 class PaymentWebhooks:
@@ -39,7 +37,7 @@ class PaymentWebhooks:
         self,
         database: Database,
         starter: UpgradeStarter,
-        verifiers: Mapping[str, VerifyPayment],
+        verifiers: Mapping[str, VerifyPayments],
         *,
         sweep_grace: timedelta,
         clock: Callable[[], datetime],
@@ -50,10 +48,11 @@ class PaymentWebhooks:
         self._sweep_grace = sweep_grace
         self._clock = clock
 
-    async def take(
-        self, gateway: str, reference: str, headers: Mapping[str, str], body: bytes
-    ) -> None:
-        """Apply an event and signal the payment's workflow.
+    async def take(self, gateway: str, webhook: Webhook, reference: str | None = None) -> None:
+        """Apply the events of a webhook and signal the payments' workflows.
+
+        `reference` is that in the address. Without one the gateway posts everything to one address:
+        then events about payments that are not ours are ignored, because it would repeat them.
 
         An event of another charge than the payment's is dropped, counted and logged. A successful
         charge of another amount is counted and logged, and the workflow refunds it.
@@ -63,15 +62,19 @@ class PaymentWebhooks:
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be parsed although its signature is right.
         """
-        report = verify_webhook(self._verifiers, gateway, reference, headers, body)
+        for report in await verified_events(self._verifiers, gateway, webhook, reference):
+            key = await self._find(report.reference)
+            if key is not None:
+                await self._store(gateway, key, report)
+            elif reference is not None:
+                raise NotFound
+
+    async def _find(self, reference: str) -> PaymentKey | None:
         named = parse_payment_reference(reference)
         if named is None:
-            raise NotFound
+            return None
         async with self._database.read() as db:
-            key = await find_named(db, named)
-        if key is None:
-            raise NotFound
-        await self._store(gateway, key, report)
+            return await find_named(db, named)
 
     async def _store(self, gateway: str, key: PaymentKey, report: PaymentReport) -> None:
         event = _event(report)

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from api.services.verify_webhook import verify
+from api.services.verify_webhook import verified_events
 from api.workflow_starters import WorkflowStarter
-from models.errors import Forbidden
 from models.queries.messages.receipts import AttemptKey, NewReceipt
 from models.queries.messages.report_intake import note_mismatch, take_report
 from models.queries.tenants.tenants import find_tenant_by_public_id
@@ -40,10 +39,7 @@ class Receipts:
                 the address.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        reports = await verify(self._verifiers, account, webhook)
-        if reference is not None and any(report.reference != reference for report in reports):
-            raise Forbidden("The report belongs to another reference than that in the address.")
-        for report in reports:
+        for report in await verified_events(self._verifiers, account, webhook, reference):
             await self._store(account, report)
 
     async def _store(self, account: str, report: Report) -> None:

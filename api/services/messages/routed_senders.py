@@ -12,6 +12,7 @@ from models.queries.senders.candidates import AccountSenders
 from models.rules.accounts.routing_table import RouteKey
 from models.rules.billing.pricing import country_of
 from models.session import ReadSession
+from providers.call_needs import needs_of
 from providers.ports.messages import MessageProvider
 from providers.routing import Routes
 
@@ -48,7 +49,8 @@ class RoutedSenders:
             country=country_of(draft.channel, draft.to[0]),
             type=draft.type,
         )
-        return sorted(self._routes.routed(mode, key), key=lambda p: p.account in disabled)
+        routed = self._routes.routed(mode, key, needs_of(draft.channel, draft.details))
+        return sorted(routed, key=lambda p: p.account in disabled)
 
     async def number(
         self, db: ReadSession, draft: Draft, found: SendPolicy, tenant_id: int, contact_key: str

@@ -1,18 +1,16 @@
 """Receives webhooks of registries: verifies them and signals the workflow of the operation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from api.services.registration.scope import start_of
-from api.services.verify_webhook import verify_webhook
+from api.services.verify_webhook import verified_events
 from api.workflow_starters import RegistrationStarter
 from models.errors import NotFound
 from models.queries.registration import registrations
 from models.rules.registration.lifecycle import parse_registration_reference
 from models.session import Database
-from providers.ports.registration import RegistryEvent
-
-VerifyEvent = Callable[[Mapping[str, str], bytes], RegistryEvent | None]
-"""Headers and raw body → the operation; None if it is not ours. Raises ForgedWebhook."""
+from providers.ports.messages import Webhook
+from providers.ports.registration import VerifyRegistrations
 
 
 class RegistrationWebhooks:
@@ -24,15 +22,13 @@ class RegistrationWebhooks:
         self,
         database: Database,
         starter: RegistrationStarter,
-        verifiers: Mapping[str, VerifyEvent],
+        verifiers: Mapping[str, VerifyRegistrations],
     ) -> None:
         self._database = database
         self._starter = starter
         self._verifiers = verifiers
 
-    async def take(
-        self, account: str, reference: str, headers: Mapping[str, str], body: bytes
-    ) -> None:
+    async def take(self, account: str, webhook: Webhook, reference: str) -> None:
         """Signal the workflow of an operation, if it still runs.
 
         Raises:
@@ -40,7 +36,7 @@ class RegistrationWebhooks:
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be parsed although its signature is right.
         """
-        if verify_webhook(self._verifiers, account, reference, headers, body) is not None:
+        if await verified_events(self._verifiers, account, webhook, reference):
             await self._wake(account, reference)
 
     async def _wake(self, account: str, reference: str) -> None:

@@ -19,7 +19,7 @@ from models.enums import (
 from models.queries.consent.consents import CONTACT_LOCK, lock_contact
 from models.queries.consent.send_policy import joint_consent
 from models.queries.messages.equal_texts import EQUAL_KEY
-from models.queries.messages.message_sender import MessageSender, find_sender
+from models.queries.messages.message_sender import NOT_SENT, MessageSender, find_sender
 from models.queries.senders.sender_queue import Pace
 from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
 from models.rules.messages.dispatch_decision import Candidate
@@ -34,8 +34,15 @@ class KnownAttempt:
     number: int
     account: str
     state: AttemptState
+    listed: bool = False
+    """Its account only lists what it has."""
     error_code: ErrorCode | None = None
     everywhere: bool = False
+
+    @property
+    def inferred(self) -> bool:
+        """It counts as absent because a list lacks it, which proves nothing."""
+        return self.listed and self.state is AttemptState.ABSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +124,8 @@ _READ = text(
                       AND (s.merchant_id = m.merchant_id OR m.merchant_id IS NULL)
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
            (SELECT json_agg(json_build_array(a.number, a.account, a.state, a.error_code,
-                                             a.everywhere) ORDER BY a.number)
+                                             a.everywhere, a.equal_key IS NOT NULL)
+                            ORDER BY a.number)
               FROM attempt a
              WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS attempts,
            EXISTS (SELECT 1 FROM receipt r
@@ -178,13 +186,14 @@ async def lock_for_dispatch(
             state=AttemptState(state),
             error_code=None if error_code is None else ErrorCode(error_code),
             everywhere=everywhere,
+            listed=listed,
         )
-        for number, account, state, error_code, everywhere in row.attempts or ()
+        for number, account, state, error_code, everywhere, listed in row.attempts or ()
     )
     sender = await find_sender(
         db,
         row,
-        [attempt.state for attempt in attempts],
+        unsent=all(a.state in NOT_SENT and not a.inferred for a in attempts),
         ids=ids,
         channel=channel,
         key=locked.contact_key,

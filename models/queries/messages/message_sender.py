@@ -1,7 +1,7 @@
 """The sender of a message that is being dispatched, and its change while nothing was sent."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from models.rules.messages.operations import ANSWER_INBOUND
 from models.session import WriteSession
 
 NOT_SENT = frozenset({AttemptState.REFUSED, AttemptState.NOT_PROCESSED, AttemptState.ABSENT})
-"""Outcomes after which the recipient has no copy."""
+"""Outcomes after which the recipient has no copy, if an absence is proven."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +48,20 @@ class MessageSender:
 async def find_sender(
     db: WriteSession,
     row: Row[Any],
-    states: Sequence[AttemptState],
     *,
+    unsent: bool,
     ids: Mapping[str, int],
     channel: Channel,
     key: str,
     read_since: float,
 ) -> MessageSender:
-    """Return the message's sender, or another one if its own may not be used any more."""
+    """Return the message's sender, or another one if its own may not be used any more.
+
+    `unsent`: certainly no attempt has sent a copy.
+    """
     tenant_id = ids["tenant_id"]
     change = None
-    if _may_change(row, states, channel):
+    if unsent and _may_change(row, channel):
         change = SenderChange(
             tenant_id=tenant_id,
             message_id=ids["message_id"],
@@ -113,12 +116,11 @@ async def change_sender(
     )
 
 
-def _may_change(row: Row[Any], states: Sequence[AttemptState], channel: Channel) -> bool:
-    """Return whether a message may get another sender: nothing was sent from its own.
+def _may_change(row: Row[Any], channel: Channel) -> bool:
+    """Return whether a message that was not sent may get another sender.
 
     An answer to a text is sent only from the number that received the text, an e-mail only from
     the address that it was accepted with.
     """
     over = row.completed or row.told or row.operation == ANSWER_INBOUND
-    unsent = all(state in NOT_SENT for state in states)
-    return unsent and not over and row.merchant is not None and channel is not Channel.EMAIL
+    return not over and row.merchant is not None and channel is not Channel.EMAIL

@@ -99,7 +99,10 @@ async def test_after_an_absence_that_is_only_inferred_neither_account_nor_sender
     await harness.crash(message_id, deadline_in=-timedelta(seconds=1), provider="a")
     async with database.transaction() as db:  # as for a tenant that allowed it
         await db.execute(
-            text("UPDATE attempt SET state = 'ABSENT', finished_at = now() WHERE message_id = :m"),
+            text(
+                "UPDATE attempt SET state = 'ABSENT', finished_at = now(), equal_key = 1"
+                " WHERE message_id = :m"
+            ),
             {"m": message_id},
         )
     assert (await harness.dispatch(message_id)).verdict is Verdict.ACCEPTED
@@ -117,7 +120,10 @@ async def test_after_an_absence_that_is_not_proven_a_lost_number_ends_the_messag
     await before.crash(message_id, deadline_in=-timedelta(seconds=1), provider="a")
     async with database.transaction() as db:
         await db.execute(
-            text("UPDATE attempt SET state = 'ABSENT', finished_at = now() WHERE message_id = :m"),
+            text(
+                "UPDATE attempt SET state = 'ABSENT', finished_at = now(), equal_key = 1"
+                " WHERE message_id = :m"
+            ),
             {"m": message_id},
         )
     routes = routes_of({a: scope_of(two.at_b)})  # the file was changed
@@ -324,3 +330,25 @@ async def test_with_absences_only_proven_ones_let_the_next_account_send_again(
     assert await two.accounts(message_id) == [("a", "ABSENT"), ("b", "AMBIGUOUS")]
     assert (await harness.dispatch(message_id)).verdict is Verdict.AMBIGUOUS
     assert (len(a.sent), len(b.sent)) == (0, 1)
+
+
+@pytest.mark.parametrize("reason", ["no sender", "disabled", "held back"])
+async def test_if_the_next_account_cannot_send_either_the_first_one_is_tried_after_a_back_off(
+    database: Database, owner: Owner, reason: str
+) -> None:
+    two = await two_accounts(database, owner)
+    name = f"b-{uuid4().hex[:8]}"
+    a, b = ScriptedAccount("a", NOT_PROCESSED), ScriptedAccount(name, channels=frozenset(Channel))
+    harness = two.harness(a, b)
+    if reason == "no sender":
+        routes = routes_of({a: scope_of(two.at_a), b: scope_of("+19995550000")})
+        harness = Harness(database, owner, routes=routes)
+    elif reason == "disabled":
+        await set_enabled(database, name, False)
+    else:
+        later = datetime.now(UTC) + timedelta(hours=1)
+        harness = two.harness(a, b, unavailable={name: later})
+    message_id = await two.message()
+    results = [await harness.dispatch(message_id) for _ in range(4)]
+    assert {result.provider for result in results} == {"a"}
+    assert all(result.until is not None for result in results[1:])

@@ -31,7 +31,7 @@ def charge_report(reference: str, **changed: Any) -> dict[str, Any]:
 
 async def post(
     client: httpx.AsyncClient,
-    reference: str,
+    reference: str | None,
     body: Any,
     *,
     secret: str = SECRET,
@@ -42,7 +42,7 @@ async def post(
     moment = int(time.time() if at is None else at)
     digest = hmac.new(secret.encode(), b"%d." % moment + raw, hashlib.sha256).hexdigest()
     return await client.post(
-        f"/webhooks/{gateway}/payments/{reference}",
+        f"/webhooks/{gateway}/payments" + ("" if reference is None else f"/{reference}"),
         content=raw,
         headers={"X-Simulator-Signature": f"t={moment},v1={digest}"},
     )

@@ -22,6 +22,7 @@ from models.enums import Channel, DeliveryMode
 from models.rules.accounts.account_scope import AccountScope
 from models.session import Database
 from models.tables.tenant import SenderAddress, SenderNumber
+from providers.ports.messages import Capabilities
 from providers.routing import Routes
 from tests.api.container import put_in, restored
 from tests.api.doubles import Clock, FakeStarter
@@ -126,6 +127,23 @@ async def test_a_sender_of_the_first_account_that_has_one_is_chosen(
         assert await sender_of(gym, "/messages/sms", SMS) == first  # its last was at b
     with serve({a: scope_of(first), b: scope_of(second)}, Row(accounts=("b", "a"))):
         assert await sender_of(gym, "/messages/sms", SMS) == second
+
+
+async def test_a_call_goes_to_the_first_account_that_can_place_it(
+    gym: Integrator, database: Database, serve: Serve
+) -> None:
+    gym = await live(gym, database)
+    first, second = [await add_number(gym, database, p) for p in ("+1212557", "+1213557")]
+    short = Capabilities(longest_call=timedelta(minutes=10))
+    a = ScriptedAccount("a", channels=BOTH, capabilities=short)
+    b = ScriptedAccount("b", channels=BOTH)
+    with serve({a: scope_of(first), b: scope_of(second)}) as routes:
+        brief = {**VOICE, "maxDurationSeconds": 60}
+        assert await sender_of(gym, "/messages/voice", brief) == first
+        for order in ({**brief, "record": True}, {**VOICE, "maxDurationSeconds": 601}):
+            accepted = (await gym.post("/messages/voice", order)).json()["messageId"]
+            assert (await gym.get(f"/messages/{accepted}")).json()["from"] == second
+            assert (await dispatch(routes, database, gym, accepted)).provider == "b"
 
 
 async def test_a_recipient_keeps_its_sender_among_those_of_the_account(

@@ -100,19 +100,16 @@ def test_no_provider_is_tried_again_after_it_refused(past: list[tuple[str, Attem
 
 
 @pytest.mark.parametrize(
-    ("proof", "accounts"),
-    [(Proof.REFERENCE, ["b", "a"]), (Proof.LISTING, ["a"]), (Proof.NONE, ["a"])],
+    ("account", "inferred", "accounts"),
+    [
+        ("a", False, ["b", "a"]),
+        ("a", True, ["a"]),
+        ("gone", True, ["a", "b"]),
+    ],
 )
 def test_an_absence_that_is_not_proven_is_tried_again_by_the_same_account_alone(
-    proof: Proof, accounts: list[str]
+    account: str, inferred: bool, accounts: list[str]
 ) -> None:
-    routes = Routes([Vendor("a", proof=proof), Vendor("b")], {LIVE: ["a", "b"]})
-    past = [PastAttempt(account="a", state=AttemptState.ABSENT)]
-    turns = routes.in_turn(routes.able(LIVE, Channel.SMS), past)
+    past = [PastAttempt(account=account, state=AttemptState.ABSENT, inferred=inferred)]
+    turns = ROUTES.in_turn(ROUTES.able(LIVE, Channel.SMS), past)
     assert [provider.account for provider in turns] == accounts
-
-
-def test_of_an_account_that_was_taken_out_nothing_is_proven() -> None:
-    past = [PastAttempt(account="gone", state=AttemptState.ABSENT)]
-    assert [p.account for p in ROUTES.in_turn(ROUTES.able(LIVE, Channel.SMS), past)] == ["a", "b"]
-    assert not ROUTES.is_absence_proven(past[0])

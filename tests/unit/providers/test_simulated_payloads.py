@@ -1,7 +1,7 @@
 """An invalid payload of the simulator is never accepted as an answer."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 import httpx
@@ -252,15 +252,6 @@ async def test_unknown_fields_change_no_look_up(call: Call, item: Any, fields: l
 Reader = Callable[[Webhook], Awaitable[object]]
 
 
-def plain(verify: Callable[[Mapping[str, str], bytes], object]) -> Reader:
-    """Return a verifier of headers and body as one of webhooks."""
-
-    async def read(webhook: Webhook) -> object:
-        return verify(webhook.headers, webhook.body)
-
-    return read
-
-
 WEBHOOKS: Final[list[tuple[str, Reader, Any, list[Field]]]] = [
     (
         "report",
@@ -288,10 +279,10 @@ WEBHOOKS: Final[list[tuple[str, Reader, Any, list[Field]]]] = [
     ),
     (
         "charge",
-        plain(payments.verifier(SECRET)),
+        payments.verifier(SECRET),
         TOLD_CHARGE,
         [
-            (("type",), (*REQUIRED, "refund")),
+            (("type",), NO_REFERENCE),
             (("eventId",), REQUIRED),
             (("chargeId",), REQUIRED),
             (("reference",), NO_REFERENCE),
@@ -301,7 +292,7 @@ WEBHOOKS: Final[list[tuple[str, Reader, Any, list[Field]]]] = [
     ),
     (
         "registration",
-        plain(registry.event_verifier(SECRET)),
+        registry.event_verifier(SECRET),
         NEWS,
         [(("type",), (MISSING,)), (("reference",), NO_REFERENCE)],
     ),

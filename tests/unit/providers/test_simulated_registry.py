@@ -3,6 +3,7 @@
 import hmac
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -32,6 +33,7 @@ from providers.ports.registration import (
 from providers.simulator.messages import SIGNATURE_HEADER
 from providers.simulator.registry import SimulatedRegistry, event_verifier
 from tests.registration.test_checks import BRAND, CAMPAIGN
+from tests.unit.providers.simulated_report import posted
 
 COMMON: dict[str, Any] = {
     "reference": "hxr-brand-1-2-3",
@@ -192,12 +194,14 @@ def signed(body: bytes, secret: str = SECRET, age: int = 0) -> dict[str, str]:
     return {SIGNATURE_HEADER: f"t={moment},v1={digest}"}
 
 
-def test_only_signed_and_fresh_webhooks_are_accepted() -> None:
-    read = event_verifier(SECRET)
+async def test_only_signed_and_fresh_webhooks_are_accepted() -> None:
+    async def read(headers: dict[str, str], body: bytes) -> Sequence[RegistryEvent]:
+        return await event_verifier(SECRET)(posted(headers, body))
+
     body = json.dumps({"type": "registration", "reference": "hxr-brand-1-2-3"}).encode()
-    assert read(signed(body), body) == RegistryEvent(reference="hxr-brand-1-2-3")
+    assert await read(signed(body), body) == (RegistryEvent(reference="hxr-brand-1-2-3"),)
     other = json.dumps({"type": "inbound", "reference": "x"}).encode()
-    assert read(signed(other), other) is None
+    assert await read(signed(other), other) == ()
     for headers in ({}, signed(body, "another"), signed(body, age=301), signed(other)):
         with pytest.raises(ForgedWebhook):
-            read(headers, body)
+            await read(headers, body)
