@@ -168,3 +168,9 @@ def reported_price(facts: Facts, provider: str) -> Decimal | None:
     theirs = {attempt.number for attempt in facts.attempts if attempt.provider == provider}
     told = [r.price for r in facts.reports if r.attempt in theirs and r.price is not None]
     return told[-1] if told else None
+
+
+def price_settled(facts: Facts, provider: str) -> bool:
+    """Return whether the provider has said its last word on the price of the message."""
+    theirs = {attempt.number for attempt in facts.attempts if attempt.provider == provider}
+    return any(r.price_settled for r in facts.reports if r.attempt in theirs)
