@@ -10,6 +10,7 @@ from tests.mutants import (
     payment_faults,
     routing_faults,
     sending_faults,
+    smtp_faults,
 )
 
 FAULTS: Final = (
@@ -20,4 +21,5 @@ FAULTS: Final = (
     *border_faults.FAULTS,
     *health_faults.FAULTS,
     *routing_faults.FAULTS,
+    *smtp_faults.FAULTS,
 )
