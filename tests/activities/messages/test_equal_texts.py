@@ -185,6 +185,22 @@ async def test_tenants_that_share_account_and_sender_are_counted_together(
     assert (await mine.reconcile(lost_one)).finding is Finding.FOUND
 
 
+async def test_two_names_of_one_account_at_the_vendor_are_counted_together(
+    database: Database, owner: Owner
+) -> None:
+    """Their lists are one, so the only listed message may be the other one's."""
+    vendors = Lister(VANISHED, absence_window=HOUR), Lister(ANSWERED, absence_window=HOUR)
+    for vendor, account in zip(vendors, ("first", "second"), strict=True):
+        vendor.account = account
+        vendor.taken = vendors[0].taken
+    lost_one, answered = Harness(database, owner, vendors[0]), Harness(database, owner, vendors[1])
+    messages = await lost_one.accept(), await answered.accept()
+    await lost_one.dispatch(messages[0])
+    await answered.dispatch(messages[1])
+    assert len(vendors[0].taken) == 1
+    assert (await lost_one.reconcile(messages[0])).finding is Finding.UNCERTAIN
+
+
 @pytest.mark.parametrize("arrived", [1, 2, 5])
 async def test_racing_look_ups_of_equal_texts_find_all_or_none(
     database: Database, owner: Owner, arrived: int
