@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,12 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS_PER_COLLECTION, 20, 50)
+
+
+def _ignore_early_hangup(settings: "Settings") -> None:
+    """Ignore SIGHUP until it is handled, if it is going to be: the file is yet to be read."""
+    if settings.providers_file is not None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def dev() -> None:
@@ -51,6 +58,7 @@ def api() -> None:
         )
     check_listens(settings.api_host, settings.api_port, "HEXAVOX_API_HOST", "HEXAVOX_API_PORT")
     lower_priority(settings.api_nice)
+    _ignore_early_hangup(settings)
     app = create_app(settings)
     limits = ClientLimits(
         keep_alive=settings.keep_alive.total_seconds(), connections=settings.max_connections
@@ -82,6 +90,7 @@ def worker(
     from cli.worker.process import run_worker
 
     settings = _settings()
+    _ignore_early_hangup(settings)
     _collect_seldom()
     uvloop.run(run_worker(settings, queues=queue))
 

@@ -10,6 +10,7 @@ import httpx
 from models.configuration.accounts import Configuration, ConfiguredAccount
 from models.configuration.providers_file import TwilioAccount
 from models.enums import DeliveryMode
+from models.rules.accounts.account_scope import AccountScope
 from models.rules.accounts.names import SIMULATOR
 from models.rules.accounts.routing_table import RoutingTable
 from providers.accounts import Account, Accounts, OpenAccount, Replaceable
@@ -152,7 +153,8 @@ class _Containers:
         every = {SIMULATOR: self._built_in}
         every |= {name: account.opened for name, account in accounts.items()}
         usable = [name for name, account in accounts.items() if not account.retired]
-        self.routes.replace(_routes(configuration, every, usable))
+        scopes = {name: account.configured.entry.scope for name, account in accounts.items()}
+        self.routes.replace(_routes(configuration, every, usable, scopes))
         self.registries.replace(_registries(configuration, every))
         self.directories.replace(_present({n: a.directory for n, a in every.items()}))
         self.recordings.replace(_present({n: a.recordings for n, a in every.items()}))
@@ -162,9 +164,15 @@ class _Containers:
 
 
 def _routes(
-    configuration: Configuration, every: Mapping[str, OpenAccount], usable: list[str]
+    configuration: Configuration,
+    every: Mapping[str, OpenAccount],
+    usable: list[str],
+    scopes: Mapping[str, AccountScope],
 ) -> Routes:
-    """Return the routes over all accounts; only those in `usable` get new attempts."""
+    """Return the routes over all accounts; only those in `usable` get new attempts.
+
+    Accounts that were taken out keep their scope: it also says whose texts they may deliver.
+    """
     return Routes(
         [opened.messages for opened in every.values() if opened.messages is not None],
         {
@@ -172,9 +180,7 @@ def _routes(
             DeliveryMode.LIVE: [name for name in usable if every[name].messages is not None],
         },
         table=RoutingTable(configuration.routes),
-        scopes={
-            configured.entry.name: configured.entry.scope for configured in configuration.accounts
-        },
+        scopes=scopes,
     )
 
 

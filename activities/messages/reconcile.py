@@ -95,6 +95,17 @@ class Reconciliation:
             attempt = await self._askable(step)
         return PollResult(reported=attempt is not None and attempt.reported)
 
+    async def ask_price(self, tenant_id: int, message_id: int) -> bool:
+        """Ask about an accepted message whose price is awaited, and store the reports.
+
+        Returns False if the provider did not answer.
+        """
+        step = PollStep(tenant_id=tenant_id, message_id=message_id)
+        attempt = await self._askable(step)
+        if attempt is None or attempt.state is not AttemptState.ACCEPTED:
+            return True
+        return not isinstance(await self._ask(step, attempt), Unanswered)
+
     async def _askable(self, step: ReconcileStep | PollStep) -> AskableAttempt | None:
         async with self._database.read() as db:
             return await receipts.find_askable(

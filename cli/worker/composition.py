@@ -19,6 +19,7 @@ from activities.system.expired_records import ExpiredHealth, ExpiredRecords, Exp
 from activities.system.step_failures import CountedFailures
 from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
+from activities.system.sweep_prices import PriceSweep
 from activities.system.sweep_registrations import RegistrationSweep
 from activities.system.sweep_voice import DirectorySweep
 from activities.system.watch_alerts import Watching
@@ -68,6 +69,7 @@ def assemble(
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
+    truth = Reconciliation(database, routes)
     health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
     return Parts(
         dispatching=Dispatching(
@@ -79,7 +81,7 @@ def assemble(
             sweep_grace=settings.sweep_grace,
             health=health,
         ),
-        truth=Reconciliation(database, routes),
+        truth=truth,
         ledger=Settlement(database, routes),
         sweeping=Sweeping(
             housekeeping,
@@ -89,7 +91,7 @@ def assemble(
             every=settings.sweep_every,
             grace=settings.sweep_grace,
             look_every=START_LOOK_EVERY,
-            tasks=list(_sweep_tasks(settings, housekeeping, client)),
+            tasks=list(_sweep_tasks(settings, housekeeping, client, truth)),
             expiries=[
                 ExpiredRecords(housekeeping),
                 ExpiredWindows(housekeeping),
@@ -117,12 +119,13 @@ def assemble(
 
 
 def _sweep_tasks(
-    settings: Settings, database: Database, client: Client
+    settings: Settings, database: Database, client: Client, truth: Reconciliation
 ) -> Iterator[SweepTask[Any]]:
     """Build the sweeper's tasks besides messages."""
     grace = settings.sweep_grace
     yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
     yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
+    yield PriceSweep(database, truth.ask_price)
     if settings.voice_directory != kamailio.NAME:
         yield DirectorySweep(database, client, grace=grace)
 

@@ -60,7 +60,7 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
     return [
         _registration_worker(client, queue, activities[queue], parts)
         for queue in activities
-        if queues is None or queue in queues
+        if not queues or queue in queues
     ]
 
 
@@ -68,7 +68,7 @@ class AccountWorkers:
     """Serves the task queue of every account, also of those that are added while it runs."""
 
     def __init__(self, client: Client, parts: Parts, queues: Sequence[str] | None = None) -> None:
-        """`queues` limits the task queues that are served; None: all."""
+        """`queues` limits the task queues that are served; without any, all are."""
         self._client = client
         self._parts = parts
         self._queues = queues
@@ -85,7 +85,7 @@ class AccountWorkers:
         The task that runs this one is cancelled if a worker fails.
         """
         present = {names.provider_queue(p.account) for p in self._parts.routes.providers}
-        wanted = present if self._queues is None else present & set(self._queues)
+        wanted = present & set(self._queues) if self._queues else present
         for queue in sorted(wanted - self._running.keys()):
             stack = AsyncExitStack()
             await stack.enter_async_context(_provider_worker(self._client, queue, self._parts))

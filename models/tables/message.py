@@ -325,6 +325,11 @@ class Receipt(Table, table=True):
         nullable=True,
         description="What the provider says the whole message costs, USD.",
     )
+    price_settled: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": text("false")},
+        description="No other price comes.",
+    )
     reported_at: datetime = timestamp(description="The provider's own time.")
     received_at: datetime = timestamp()
     look_at: datetime = timestamp(description="When the sweeper looks after it next.")

@@ -8,7 +8,15 @@ from sqlalchemy import BigInteger, Date, ForeignKeyConstraint, Index, Numeric, S
 from sqlmodel import Field
 
 from models.enums import Channel, PriceSource, UnpricedReason, UsageState
-from models.tables.base import Table, identity, not_negative, one_of, tenant_key, timestamp
+from models.tables.base import (
+    Table,
+    identity,
+    not_negative,
+    one_of,
+    optional_timestamp,
+    tenant_key,
+    timestamp,
+)
 
 
 def _amount(**kwargs: Any) -> Any:
@@ -39,6 +47,12 @@ class UsageRecord(Table, table=True):
             "gap",
             "day",
             postgresql_where=text("state = 'PROVISIONAL'"),
+        ),
+        # Over all tenants: the sweeper asks providers for the prices that are due.
+        Index(
+            "ix_usage_record_price_due",
+            "price_due_at",
+            postgresql_where=text("state = 'PROVISIONAL' AND gap = 'VENDOR_PRICE'"),
         ),
         Index(
             "ix_usage_record_unpriced",
@@ -80,6 +94,9 @@ class UsageRecord(Table, table=True):
         default=None, sa_type=String(16), nullable=True, description="Why it is PROVISIONAL."
     )
     recorded_at: datetime = timestamp()
+    price_due_at: datetime | None = optional_timestamp(
+        description="When its provider is asked for the price next, while that is awaited."
+    )
 
 
 class UsageDay(Table, table=True):

@@ -104,17 +104,6 @@ class Smtp:
         """Return that nothing is known: SMTP has no look-up."""
         return Unanswered(reason="SMTP has no look-up")
 
-    async def check(self) -> Answer | None:
-        """Connect and authenticate, and send nothing; return what prevents it."""
-        try:
-            async with asyncio.timeout(self.timeout.total_seconds()):
-                await self._pool.try_out()
-        except Stopped as stop:
-            return stop.answer
-        except FAILURES as error:
-            return NotProcessed(reason=type(error).__name__)
-        return None
-
     async def close(self) -> None:
         """Close the idle connections."""
         self._pool.close()

@@ -46,10 +46,6 @@ class Pool:
                 else:
                     lease.session.abort()
 
-    async def try_out(self) -> None:
-        """Open a session and leave it. Raises Stopped or one of FAILURES."""
-        (await self._opened()).leave()
-
     def close(self) -> None:
         """Close the idle sessions, and later those in use."""
         self._closed = True

@@ -47,6 +47,7 @@ def report_of(
     at: datetime,
     recipient: str | None,
     price: Decimal | None = None,
+    price_settled: bool = False,
 ) -> Report | None:
     """Return the report of a message's status; None if it says only that Twilio has the message.
 
@@ -72,6 +73,7 @@ def report_of(
         error_code=error_code,
         provider_code=None if error_code is None or code is None else str(code),
         price=price,
+        price_settled=price_settled,
     )
 
 

@@ -178,6 +178,7 @@ def _found(message: Mapping[str, Any], request: LookUpRequest) -> Found:
 
 def _report(message: Mapping[str, Any], sid: str, reference: str) -> Report | None:
     code = message["error_code"]
+    price, settled = _price(message)
     return report_of(
         reference=reference,
         sid=sid,
@@ -185,22 +186,25 @@ def _report(message: Mapping[str, Any], sid: str, reference: str) -> Report | No
         code=code if type(code) is int else None,
         at=_moment(message, "date_updated"),
         recipient=message["to"],
-        price=_price(message),
+        price=price,
+        price_settled=settled,
     )
 
 
-def _price(message: Mapping[str, Any]) -> Decimal | None:
-    """Return the price in USD; None if it is not known yet, or in another currency.
+def _price(message: Mapping[str, Any]) -> tuple[Decimal | None, bool]:
+    """Return the price in USD, and whether no other will come.
 
-    Twilio writes charges with a minus. A price in another currency is never converted: then the
-    rate card's holds.
+    Twilio writes charges with a minus; the price is missing at first, its currency usually not. A
+    price in another currency than USD is not converted: then the rate card's holds.
     """
     price, unit = message["price"], message["price_unit"]
-    if price is None or not isinstance(unit, str) or unit.upper() != "USD":
-        return None
+    if isinstance(unit, str) and unit.upper() != "USD":
+        return None, True
+    if price is None:
+        return None, False
     if not _AMOUNT.fullmatch(price):
         raise ValueError("not a price")
-    return abs(Decimal(price))
+    return (abs(Decimal(price)) if unit else None), True
 
 
 def _moment(message: Mapping[str, Any], key: str) -> datetime:

@@ -28,6 +28,7 @@ from tests.contacts import CONTACT_KEYS
 from tests.e2e.harness import until
 from tests.factories import load_sample
 from tests.providers_files import write_file
+from tests.smtp.bounce_mails import block, notification
 from tests.stack import ROOT, SHORT_WAITS, Stack, async_url, make_database
 from tests.vendors.twilio_double import ACCOUNT
 from workflows import names
@@ -117,13 +118,14 @@ class World:
     temporal: Client
     temporal_log: Path
 
-    async def hexavox(self, *words: str) -> str:
+    async def hexavox(self, *words: str, stdin: str = "") -> str:
         """Run an operator's command; it must succeed."""
         done = await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-m", "cli", *words],
             cwd=ROOT,
             env=self.stack.environment("worker"),
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=60,
@@ -234,7 +236,12 @@ async def test_accounts_of_the_file_send_change_and_keep_their_secrets(world: Wo
         b"From: hello@gym.test" in (envelope.content or b"")
     )
 
-    # A new account is served without a restart, and one that was taken out no longer.
+    assert envelope.mail_from is not None
+    bounce = notification([block("a@example.net")], to=envelope.mail_from).decode()
+    await world.hexavox("bounces", "relay", stdin=bounce)
+    await until(lambda: _has_bounced(world, view["messageId"], headers))
+
+    # A new account is served without a restart, and kept for a while after it was taken out.
     assert await world.pollers(names.provider_queue("relay")) > 0
     assert await world.pollers(names.provider_queue("late")) == 0
     write_file(world.folder, relay_table(world.relay.port), TWILIO)
@@ -244,7 +251,8 @@ async def test_accounts_of_the_file_send_change_and_keep_their_secrets(world: Wo
     assert [line["name"] for line in listed] == ["simulator", "relay", "late"]
     write_file(world.folder, relay_table(world.relay.port))
     world.hang_up()
-    await until(lambda: _has_logged(world, "accounts are forgotten"))
+    await until(lambda: _has_logged(world, '"retired": ["late"]'))
+    assert await _is_served(world, "late")
 
     found = {
         "logs": world.logs(),
@@ -256,6 +264,12 @@ async def test_accounts_of_the_file_send_change_and_keep_their_secrets(world: Wo
     assert [
         (name, secret) for name, shown in found.items() for secret in SECRETS if secret in shown
     ] == []
+
+
+async def _has_bounced(world: World, message_id: str, headers: dict[str, str]) -> bool:
+    url = f"{world.stack.api_url}/api/v1/messages/{message_id}"
+    view = (await world.http.get(url, headers=headers)).json()
+    return (view["status"], view["errorCode"]) == ("UNDELIVERED", "BAD_DESTINATION")
 
 
 async def _is_served(world: World, account: str) -> bool:

@@ -150,7 +150,7 @@ FAULTS: Final = (
     Fault(
         "a report is believed under another address",
         "api/services/verify_webhook.py",
-        "verify_webhook",
+        "verified_events",
         'raise Forbidden("The report belongs to another reference than that in the address.")',
         "pass",
         ("tests/api/billing/test_payment_webhooks.py",),

@@ -7,10 +7,35 @@ from tests.mutants.fault import Fault
 _RECONCILE: Final = "activities/messages/reconcile.py"
 _EQUALS: Final = "models/rules/messages/equal_texts.py"
 
+_PRICES: Final = ("tests/activities/system/test_sweep_prices.py",)
 _SILENT: Final = ("tests/activities/messages/test_silent_accounts.py",)
 _EQUAL_TEXTS: Final = ("tests/activities/messages/test_equal_texts.py",)
 
 FAULTS: Final = (
+    Fault(
+        "a price is asked for after seven days",
+        "models/queries/billing/awaited_prices.py",
+        "take_due",
+        "None if age > AWAITED else ",
+        "",
+        _PRICES,
+    ),
+    Fault(
+        "a price is asked for every minute",
+        "models/rules/billing/price_asking.py",
+        "next_price_gap",
+        "max(age, FIRST_PRICE_GAP)",
+        "FIRST_PRICE_GAP",
+        _PRICES,
+    ),
+    Fault(
+        "a price is awaited after the provider's last word",
+        "models/queries/messages/settlement_facts.py",
+        "LockedMessage.price",
+        " and not price_settled(self.facts, provider)",
+        "",
+        _PRICES,
+    ),
     Fault(
         "a bounce changes nothing of a message that ended as SENT",
         "models/enums.py",

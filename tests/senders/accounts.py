@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import text
 
@@ -41,6 +41,9 @@ class ScriptedAccount(Scripted):
         self.capabilities = capabilities
 
 
+AccountT = TypeVar("AccountT", bound=ScriptedAccount)
+
+
 def scope_of(*senders: str, tenants: Sequence[str] | None = None) -> AccountScope:
     """Return the scope of an account that lists these numbers and domains."""
     return AccountScope(
@@ -50,7 +53,7 @@ def scope_of(*senders: str, tenants: Sequence[str] | None = None) -> AccountScop
     )
 
 
-def routes_of(accounts: Mapping[ScriptedAccount, AccountScope], *rows: RouteRow) -> Routes:
+def routes_of(accounts: Mapping[AccountT, AccountScope], *rows: RouteRow) -> Routes:
     """Return LIVE routes of these accounts, in order, and the simulator for the other mode."""
     simulator = ScriptedAccount("simulator", vendor="simulator", channels=frozenset(Channel))
     return Routes(

@@ -57,8 +57,8 @@ class Bouncing:
     async def reference(self, message_id: int) -> str:
         return await self.harness().reference(message_id)
 
-    async def settled(self, message_id: int) -> tuple[MessageStatus, bool]:
-        return await self.harness().settle(message_id, Ending.REPORTED)
+    async def settled(self, message_id: int, smtp: Smtp) -> tuple[MessageStatus, bool]:
+        return await self.harness(smtp).settle(message_id, Ending.REPORTED)
 
     async def rows(self, sql: str, message_id: int = 0) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await self.harness().rows(sql, message_id)]

@@ -61,6 +61,7 @@ async def test_a_piped_bounce_ends_the_message_and_suppresses_the_address_once(
     bouncing: Bouncing, build: Callable[[int], Smtp]
 ) -> None:
     message_id, return_address = await sent(bouncing, build, A)
+    assert await bouncing.settled(message_id, build(1)) == (MessageStatus.SENT, True)
     bounce = notification([block(A)], to=return_address)
     for _ in range(2):
         code, out, err = await bouncing.run(mail=bounce)
@@ -68,7 +69,7 @@ async def test_a_piped_bounce_ends_the_message_and_suppresses_the_address_once(
         assert A not in err
     assert await bouncing.reported(message_id) == [GONE]
     assert await bouncing.suppressed() == [(key_of(A), "EMAIL", "HARD_BOUNCE")]
-    assert await bouncing.settled(message_id) == (MessageStatus.UNDELIVERED, True)
+    assert await bouncing.settled(message_id, build(1)) == (MessageStatus.UNDELIVERED, True)
 
 
 async def test_a_bounce_proves_that_a_relay_took_what_it_did_not_confirm(
@@ -84,7 +85,7 @@ async def test_a_bounce_proves_that_a_relay_took_what_it_did_not_confirm(
     return_address = command.partition("<")[2].partition(">")[0]
     bounce = notification([block(A, status="4.4.7")], to=return_address)
     assert (await bouncing.run(mail=bounce))[0] == 0
-    assert await bouncing.settled(message_id) == (MessageStatus.UNDELIVERED, True)
+    assert await bouncing.settled(message_id, build(1)) == (MessageStatus.UNDELIVERED, True)
     assert await bouncing.suppressed() == []
 
 
@@ -107,6 +108,7 @@ async def test_a_maildir_is_read_in_steps_and_every_mail_is_put_away(
     # An address in a header that the local delivery adds.
     (maildir / "new" / "5").write_bytes(f"Delivered-To: {return_address}\n".encode() + mails["5"])
     options = ("--maildir", str(maildir), "--limit", "4")
+    assert await bouncing.settled(message_id, build(1)) == (MessageStatus.SENT, True)
     code, out, err = await bouncing.run(*options)
     assert (code, out) == (0, "3 taken, 1 refused\n")
     assert (await bouncing.run(*options))[:2] == (0, "1 taken, 0 refused\n")
@@ -117,6 +119,7 @@ async def test_a_maildir_is_read_in_steps_and_every_mail_is_put_away(
         (B, "UNDELIVERED", "DELIVERY_FAILED", "5.7.1"),
     ]
     assert await bouncing.suppressed() == [(key_of(A), "EMAIL", "HARD_BOUNCE")]
+    assert await bouncing.settled(message_id, build(1)) == (MessageStatus.UNDELIVERED, True)
     assert sorted(path.name for path in (maildir / "cur").iterdir()) == [
         *("1:2,S", "2:2,S", "3:2,FS", "4:2,S", "5:2,S")
     ]

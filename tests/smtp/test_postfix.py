@@ -92,7 +92,7 @@ async def test_the_bounce_of_an_unknown_mailbox_ends_the_message_and_suppresses_
         (None, "UNDELIVERED", "BAD_DESTINATION", "5.1.1")
     ]
     assert await bouncing.suppressed() == [(key_of(UNKNOWN), "EMAIL", "HARD_BOUNCE")]
-    assert await bouncing.settled(message_id) == (MessageStatus.UNDELIVERED, True)
+    assert await bouncing.settled(message_id, relay) == (MessageStatus.UNDELIVERED, True)
 
 
 async def test_a_maildir_of_real_bounces_names_each_recipient(
@@ -115,3 +115,5 @@ async def test_a_maildir_of_real_bounces_names_each_recipient(
     assert await bouncing.reported(second) == [(None, "UNDELIVERED", "BAD_DESTINATION", "5.1.2")]
     assert await bouncing.reported(third) == [(f"jürgen.unbekannt@{DOMAIN}", *gone)]
     assert len(await bouncing.suppressed()) == 4
+    for message_id in (first, second, third):
+        assert await bouncing.settled(message_id, relay) == (MessageStatus.UNDELIVERED, True)

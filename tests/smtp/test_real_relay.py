@@ -9,11 +9,13 @@ import dkim
 import pytest
 
 from models.enums import ErrorCode
+from providers.accounts import CheckResult
 from providers.ports.messages import Accepted, NotProcessed, Refused, SmsRequest
 from providers.smtp.account import DkimKey, Security
 from providers.smtp.messages import Smtp
+from providers.smtp.setup import check_credentials
 from tests.smtp.certificates import Certificates
-from tests.smtp.mails import PASSWORD, REFERENCE, SECRET, SENDER, TO, email
+from tests.smtp.mails import PASSWORD, REFERENCE, SECRET, SENDER, TO, account, email
 from tests.smtp.published_key import published
 from tests.smtp.real_relay import USER, RealRelay
 
@@ -214,13 +216,21 @@ async def test_a_foreign_sender_domain_is_the_senders_fault(
         assert relay.connections == 0
 
 
-async def test_a_check_authenticates_and_sends_nothing(
-    connect: Build, certificates: Certificates
-) -> None:
+async def test_a_check_authenticates_and_sends_nothing(certificates: Certificates) -> None:
     async with RealRelay(certificates.server) as relay:
-        assert await connect(relay).check() is None
-        assert await connect(relay, password="wrong").check() == NotProcessed(
-            reason="AUTH refused", provider_code="535 5.7.8", account_fault=True
+        right, wrong = (
+            account(
+                relay.port,
+                security=Security.STARTTLS,
+                ca_file=certificates.ca_file,
+                username=USER,
+                password=password,
+            )
+            for password in (PASSWORD, "wrong")
+        )
+        assert await check_credentials(right) == CheckResult(valid=True)
+        assert await check_credentials(wrong) == CheckResult(
+            valid=False, reason="AUTH refused 535 5.7.8"
         )
         assert (relay.logins, relay.envelopes) == ([True, False], [])
 

@@ -1,6 +1,7 @@
 """What an attempt costs is reserved in its claim, within the limits of account and tenant."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,9 +10,10 @@ from sqlalchemy import text
 
 from models.enums import AttemptState, DeliveryMode, MessageStatus, MessageType
 from models.rules.accounts.spending import tried_again_at
+from models.rules.messages.operations import ANSWER_INBOUND
 from models.session import Database
 from tests.activities.doubles import AMBIGUOUS, NOT_PROCESSED, REFUSED, Scripted
-from tests.factories import Owner, add_card
+from tests.factories import Owner, add_card, make_message, new_message
 from tests.spending.guarded import (
     NOTHING,
     PRICE,
@@ -23,8 +25,6 @@ from tests.spending.guarded import (
     named,
 )
 from workflows.messages.types import Ending, Verdict
-
-CENT = Decimal("0.01")
 
 
 async def test_a_claim_reserves_the_cards_price_with_its_carrier_fee(database: Database) -> None:
@@ -224,3 +224,17 @@ async def test_claims_without_a_limit_do_not_wait_for_each_other(database: Datab
         )
         result = await asyncio.wait_for(live.dispatch(second), 20)
     assert result.verdict is Verdict.ACCEPTED
+
+
+async def test_the_answer_to_a_text_is_not_free(database: Database) -> None:
+    provider = Scripted(name=named())
+    live = await Guarded(
+        database, await make_live(database, usd_per_day="0.01"), provider
+    ).with_cards()
+    answers = [
+        replace(new_message(live.owner), operation=ANSWER_INBOUND, funded=False) for _ in range(2)
+    ]
+    first, second = [await make_message(database, answer) for answer in answers]
+    assert (await live.dispatch(first)).verdict is Verdict.ACCEPTED
+    assert await live.spent() == Sums(PRICE, Decimal(0))
+    assert (await live.dispatch(second)).verdict is Verdict.LATER

@@ -31,7 +31,7 @@ from providers.twilio.client import Account, Twilio
 from providers.twilio.messages import TwilioSms
 from tests.simulator.harness import SECRET, Running, number
 from tests.smtp.contract_line import PASSWORD, USER, SmtpLine, smtp_line
-from tests.vendors.counting_server import BROKEN, Behaviour, CountingServer, counting_server
+from tests.vendors.counting_server import Behaviour, CountingServer, counting_server
 from tests.vendors.serving import serve
 from tests.vendors.twilio_double import ACCOUNT, TOKEN, TwilioDouble
 

@@ -156,6 +156,7 @@ async def test_a_candidate_has_its_report() -> None:
                         channel=Channel.SMS,
                         recipient=TO,
                         price=Decimal("0.00830"),
+                        price_settled=True,
                     ),
                 ),
             ),
@@ -203,24 +204,43 @@ async def test_a_known_message_is_asked_for_by_its_id_whatever_it_says(
 
 
 @pytest.mark.parametrize(
-    ("price", "unit", "expected"),
+    ("price", "unit", "expected", "settled"),
     [
-        ("-0.00750", "USD", Decimal("0.00750")),
-        ("-0.00750", "usd", Decimal("0.00750")),
-        ("0.00750", "USD", Decimal("0.00750")),
-        ("0", "USD", Decimal(0)),
-        (None, "USD", None),
-        (None, None, None),
-        ("-0.05", "EUR", None),
-        ("-0.05", None, None),
+        ("-0.00750", "USD", Decimal("0.00750"), True),
+        ("-0.00750", "usd", Decimal("0.00750"), True),
+        ("0.00750", "USD", Decimal("0.00750"), True),
+        ("0", "USD", Decimal(0), True),
+        (None, "USD", None, False),
+        (None, None, None, False),
+        ("-0.05", "EUR", None, True),
+        (None, "EUR", None, True),
+        ("-0.05", None, None, True),
     ],
 )
-async def test_a_price_is_read_in_dollars_only(
-    price: str | None, unit: str | None, expected: Decimal | None
+async def test_a_price_is_read_in_dollars_only_and_another_is_not_awaited(
+    price: str | None, unit: str | None, expected: Decimal | None, settled: bool
 ) -> None:
     found = await by_id(listed(status="sent", price=price, price_unit=unit))
     assert isinstance(found, Found)
-    assert found.reports[0].price == expected
+    assert (found.reports[0].price, found.reports[0].price_settled) == (expected, settled)
+
+
+@pytest.mark.parametrize(
+    ("price", "unit", "settled"),
+    [
+        ("-0.05", "EUR", True),
+        (None, "eur", True),
+        (None, "USD", False),
+        ("-0.05", "usd", False),
+        (None, None, False),
+    ],
+)
+async def test_no_price_is_awaited_where_the_account_is_charged_in_another_currency(
+    price: str | None, unit: str | None, settled: bool
+) -> None:
+    found = await by_id(listed(status="sent", price=price, price_unit=unit))
+    assert isinstance(found, Found)
+    assert found.reports[0].price_settled is settled
 
 
 async def test_a_price_that_comes_later_comes_with_the_same_event() -> None:
@@ -242,6 +262,7 @@ UNREADABLE: list[Any] = [
     {"date_updated": "soon"},
     {"date_updated": "Fri, 27 Nov 2026 12:00:00 -0000"},
     {"price": "free"},
+    {"price": 5, "price_unit": None},
     {"price": "NaN"},
     {"price": "1e9"},
     {"price": -0.5},

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -20,6 +21,11 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = timedelta(minutes=1)
 """How often accounts that were taken out are checked for open attempts."""
+
+KEPT_FOR: Final = timedelta(minutes=5)
+"""How long such an account is kept at least: another worker may read the file later, and still
+begin an attempt with it.
+"""
 
 _MOST_LINES: Final = 20
 """Mistakes of the file that are logged."""
@@ -39,6 +45,7 @@ class AccountReload:
         *,
         changed: Callable[[], None] = lambda: None,
         look_every: timedelta = LOOK_EVERY,
+        kept_for: timedelta = KEPT_FOR,
     ) -> None:
         """`read` reads file and secrets; `changed` is called after the accounts were replaced."""
         self._database = database
@@ -46,6 +53,9 @@ class AccountReload:
         self._read = read
         self._changed = changed
         self._look_every = look_every
+        self._kept_for = kept_for
+        self._removed_since: dict[str, float] = {}
+        """When accounts were found to be removed, in seconds of the monotonic clock."""
         self._requested = asyncio.Event()
         self._compared = False
 
@@ -109,7 +119,7 @@ class AccountReload:
         async with self._database.read() as db:
             counts = await count_open_attempts(db)
             tenants = await find_unknown(db, self._accounts.configuration.tenants)
-        done = self._accounts.removed - counts.keys()
+        done = self._long_removed() - counts.keys()
         if done:
             await self._accounts.forget(done)
             log.info("accounts are forgotten", extra={"accounts": sorted(done)})
@@ -117,6 +127,15 @@ class AccountReload:
         if not self._compared:
             self._warn(sorted(counts.keys() - self._accounts.current.keys()), tenants)
         self._compared = True
+
+    def _long_removed(self) -> frozenset[str]:
+        """Return the accounts that were removed long enough ago."""
+        removed, now = self._accounts.removed, time.monotonic()
+        self._removed_since = {name: self._removed_since.get(name, now) for name in removed}
+        least = self._kept_for.total_seconds()
+        return frozenset(
+            name for name, since in self._removed_since.items() if now - since >= least
+        )
 
     def _warn(self, unknown: list[str], tenants: object) -> None:
         missing = [name for name in unknown if name not in {SIMULATOR, DEFAULT_ACCOUNT}]

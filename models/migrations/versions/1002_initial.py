@@ -1453,6 +1453,7 @@ def _create_usage_record() -> None:
         sa.Column("priced_by", sa.String(length=8), nullable=True),
         sa.Column("gap", sa.String(length=16), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("price_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "channel IN ('SMS', 'VOICE', 'EMAIL')", name=op.f("ck_usage_record_channel")
         ),
@@ -1488,6 +1489,13 @@ def _create_usage_record() -> None:
         ["tenant_id", "gap", "day"],
         unique=False,
         postgresql_where=sa.text("state = 'PROVISIONAL'"),
+    )
+    op.create_index(
+        "ix_usage_record_price_due",
+        "usage_record",
+        ["price_due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'PROVISIONAL' AND gap = 'VENDOR_PRICE'"),
     )
     op.create_index(
         "ix_usage_record_unpriced",
@@ -1623,6 +1631,7 @@ def _create_receipt() -> None:
         sa.Column("error_code", sa.String(length=32), nullable=True),
         sa.Column("provider_code", sa.String(length=64), nullable=True),
         sa.Column("price", sa.Numeric(precision=18, scale=6), nullable=True),
+        sa.Column("price_settled", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("look_at", sa.DateTime(timezone=True), nullable=False),

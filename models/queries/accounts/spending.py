@@ -6,7 +6,7 @@ alerts. Claims wait for each other only where there is a limit.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
@@ -35,7 +35,7 @@ class NewAttempt:
     provider: str
     account: str
     channel: Channel
-    to: str
+    to: str = field(repr=False)
     units: int
     now: datetime
     """When it was requested; its UTC day is charged."""

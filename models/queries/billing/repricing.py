@@ -213,7 +213,10 @@ _PRICEABLE = text(
            (SELECT receipt.price FROM receipt
              WHERE receipt.tenant_id = r.tenant_id AND receipt.message_id = r.message_id
                AND receipt.provider = r.provider AND receipt.price IS NOT NULL
-             ORDER BY receipt.id DESC LIMIT 1) AS told
+             ORDER BY receipt.id DESC LIMIT 1) AS told,
+           EXISTS (SELECT 1 FROM receipt
+                    WHERE receipt.tenant_id = r.tenant_id AND receipt.message_id = r.message_id
+                      AND receipt.provider = r.provider AND receipt.price_settled) AS settled
       FROM usage_record r
       JOIN message m ON m.tenant_id = r.tenant_id AND m.id = r.message_id,
            LATERAL (SELECT r.tenant_id, r.channel, r.provider, r.country, m.accepted_at,
@@ -252,7 +255,7 @@ async def price_what_is_missing(
                 row.cost_units,
                 choose(read_cards(row.cards), row.accepted_at),
                 told=row.told,
-                awaited=row.priced_by == PriceSource.VENDOR,
+                awaited=row.priced_by == PriceSource.VENDOR and not row.settled,
             ),
         )
         for row in await db.execute(_PRICEABLE, {**ids, "now": now})

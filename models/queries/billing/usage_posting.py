@@ -8,6 +8,7 @@ from models.enums import MessageStatus
 from models.queries.billing.usage_days import lock_day
 from models.queries.messages.settlement_facts import LockedMessage
 from models.rules.billing.periods import day_of
+from models.rules.billing.price_asking import FIRST_PRICE_GAP
 from models.rules.billing.pricing import billed_by_aws
 from models.rules.messages.settlement import End
 from models.session import WriteSession
@@ -23,10 +24,11 @@ USED: Final = """
     ), used AS (
         INSERT INTO usage_record
                (tenant_id, message_id, merchant_id, channel, provider, day, units, country,
-                cost_units, cost, carrier_fee, markup, priced_by, gap, state, recorded_at)
+                cost_units, cost, carrier_fee, markup, priced_by, gap, state, recorded_at,
+                price_due_at)
         SELECT :tenant_id, :message_id, :merchant_id, :channel, :provider, counted.day,
                :captured, :country, :cost_units, :cost, :carrier_fee, :markup, :priced_by, :gap,
-               :usage_state, :now
+               :usage_state, :now, :price_due_at
           FROM ended, counted
         ON CONFLICT (tenant_id, message_id) DO NOTHING
         RETURNING *
@@ -79,5 +81,6 @@ def usage_of(
         "priced_by": price.priced_by,
         "gap": price.gap,
         "usage_state": price.state,
+        "price_due_at": now + FIRST_PRICE_GAP if awaited else None,
         "aws": billed_by_aws(provider),
     }

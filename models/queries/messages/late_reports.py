@@ -14,7 +14,7 @@ from models.queries.billing.usage_posting import TOO_LATE, USED, lock_days, usag
 from models.queries.messages.settlement_facts import LockedMessage
 from models.queries.messages.status_steps import may_step
 from models.rules.billing.periods import day_of
-from models.rules.messages.settlement import End, correction, reported_price
+from models.rules.messages.settlement import End, correction, price_settled, reported_price
 from models.session import WriteSession
 
 _CORRECT = text(
@@ -97,7 +97,9 @@ async def _post_corrections(
     if booked is None:
         return
     units = booked.cost_units if end is None else max(booked.cost_units, end.cost_units)
-    if units == booked.cost_units and reported_price(message.facts, booked.provider) is None:
+    told = reported_price(message.facts, booked.provider) is not None
+    settled = booked.awaited and price_settled(message.facts, booked.provider)
+    if units == booked.cost_units and not told and not settled:
         return
     price = message.price(booked.provider, units, awaited=booked.awaited)
     wanted = Repriced(

@@ -63,14 +63,14 @@ class StoredReceipt:
 # different ids the second waits and sees the id of the first. The lock lasts until the report is
 # committed, so that ending an inline wait sees the report. A report that is not final, about an
 # attempt known to be accepted, is closed at once. A known report is opened again if only its price
-# is new: some vendors report the price late.
+# is new, or that none comes: some vendors report the price late.
 _STORE = text(
     f"""
     WITH named AS (
         SELECT {IDENTITY}, m.completed_at IS NOT NULL AS completed,
                m.channel, m.to_contact, m.contact_key,
                CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED'
-               AND CAST(:price AS numeric) IS NULL AS stale,
+               AND CAST(:price AS numeric) IS NULL AND NOT :price_settled AS stale,
                a.provider, a.account,
                COALESCE(a.report_wait_until > :now, FALSE) AS awaited_inline,
                CASE WHEN a.account <> :account THEN 'ACCOUNT'
@@ -110,16 +110,18 @@ _STORE = text(
         INSERT INTO receipt
                (tenant_id, provider, account, event_id, message_id, attempt, status, phase,
                 recipient, contact_key, duration_seconds, error_code, provider_code, price,
-                reported_at, received_at, look_at, applied_at)
+                price_settled, reported_at, received_at, look_at, applied_at)
         SELECT :tenant_id, named.provider, named.account, :event_id, named.message_id, :attempt,
                :status,
                :phase, :recipient, CAST(:recipient_key AS text), :duration_seconds, :error_code,
-               :provider_code, CAST(:price AS numeric), :reported_at, :now, :now,
+               :provider_code, CAST(:price AS numeric), :price_settled, :reported_at, :now, :now,
                CASE WHEN named.stale THEN CAST(:now AS timestamptz) END
           FROM named WHERE named.mismatch IS NULL
         ON CONFLICT (tenant_id, provider, account, event_id) DO UPDATE
-           SET price = excluded.price, look_at = excluded.look_at, applied_at = NULL
-         WHERE receipt.price IS NULL AND excluded.price IS NOT NULL
+           SET price = excluded.price, price_settled = excluded.price_settled,
+               look_at = excluded.look_at, applied_at = NULL
+         WHERE receipt.price IS NULL AND NOT receipt.price_settled
+           AND (excluded.price IS NOT NULL OR excluded.price_settled)
            AND receipt.message_id = excluded.message_id AND receipt.attempt = excluded.attempt
         RETURNING applied_at IS NULL AS open, old.id IS NULL AS fresh
     ), adopted AS (
@@ -173,6 +175,7 @@ async def store(
                 "error_code": receipt.error_code,
                 "provider_code": receipt.provider_code,
                 "price": None if receipt.price is None else kept(receipt.price),
+                "price_settled": receipt.price_settled,
                 "reported_at": receipt.reported_at,
                 "now": now,
             },

@@ -13,7 +13,7 @@ from models.queries.billing.applicable_rates import AS_JSON, CARDS, read_cards
 from models.queries.billing.repricing import PostedUsage, read_posted
 from models.queries.billing.usage_days import KEY
 from models.rules.billing.pricing import Card, Price, choose, country_of, price
-from models.rules.messages.settlement import reported_price
+from models.rules.messages.settlement import price_settled, reported_price
 from models.rules.messages.settlement_facts import AttemptFact, Facts, ReportFact
 from models.session import WriteSession
 
@@ -49,13 +49,16 @@ class LockedMessage:
     """Locked days, which cannot be closed before this transaction ends."""
 
     def price(self, provider: str, units: int, *, awaited: bool) -> Price:
-        """Return the price of units at a provider; `awaited` if the provider reports its price."""
+        """Return the price of units at a provider; `awaited` if the provider reports its price.
+
+        It is not awaited any more once the provider has said its last word.
+        """
         theirs = [card for card in self.cards if card.provider == provider]
         return price(
             units,
             choose(theirs, self.accepted_at),
             told=reported_price(self.facts, provider),
-            awaited=awaited,
+            awaited=awaited and not price_settled(self.facts, provider),
         )
 
     @property
@@ -96,7 +99,8 @@ _FACTS = text(
                                              provider_code) ORDER BY number)
               FROM attempt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS attempts,
            (SELECT json_agg(json_build_array(attempt, status, error_code, provider_code,
-                                             contact_key, duration_seconds, CAST(price AS text))
+                                             contact_key, duration_seconds, CAST(price AS text),
+                                             price_settled)
                             ORDER BY id)
               FROM receipt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS reports,
            ARRAY(SELECT id FROM receipt
@@ -196,7 +200,17 @@ def _facts(channel: Channel, row: Row[Any], found: Row[Any]) -> Facts:
                 recipient=recipient,
                 duration_seconds=seconds,
                 price=None if price is None else Decimal(price),
+                price_settled=settled,
             )
-            for attempt, status, error_code, code, recipient, seconds, price in found.reports or ()
+            for (
+                attempt,
+                status,
+                error_code,
+                code,
+                recipient,
+                seconds,
+                price,
+                settled,
+            ) in found.reports or ()
         ),
     )

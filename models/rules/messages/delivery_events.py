@@ -55,6 +55,10 @@ class DeliveryEvent:
     provider_code: str | None = None
     price: Decimal | None = None
     """Price of the whole message in USD, never negative, without carrier fees."""
+    price_settled: bool = False
+    """The provider says no more about the price. Without a price the rate card's holds: it charges
+    in another currency, for example.
+    """
 
     @property
     def recipient_contact(self) -> str | None:

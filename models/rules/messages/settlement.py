@@ -4,11 +4,22 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Final
 
-from models.enums import CORRECTABLE, OPEN_ATTEMPT, AttemptState, ErrorCode, MessageStatus
+from models.enums import (
+    CORRECTABLE,
+    OPEN_ATTEMPT,
+    AttemptState,
+    ErrorCode,
+    MessageStatus,
+    ReportStatus,
+)
 from models.rules.billing.periods import day_of
 from models.rules.messages.channels.channel_rules import RULES
-from models.rules.messages.settlement_facts import Facts
+from models.rules.messages.lifecycle import status_of
+from models.rules.messages.settlement_facts import Facts, FinalReport
+
+_FAILED: Final = frozenset({ReportStatus.UNDELIVERED, ReportStatus.FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +48,10 @@ class End:
 def end_by_report(facts: Facts) -> End | None:
     """Return the end by the channel's rules for reports; None while there is none."""
     final = RULES[facts.channel].final_report(facts)
-    if final is None:
-        return None
+    return None if final is None else _reported(facts, final)
+
+
+def _reported(facts: Facts, final: FinalReport) -> End:
     attempt = next(a for a in facts.attempts if a.number == final.report.attempt)
     delivered = final.status is MessageStatus.DELIVERED
     return End(
@@ -49,6 +62,20 @@ def end_by_report(facts: Facts) -> End | None:
         provider=attempt.provider,
         day=day_of(attempt.requested_at),
     )
+
+
+def _end_by_failure(facts: Facts) -> End | None:
+    """Return the end of a message that an account without reports did not deliver to somebody.
+
+    Such an account reports at most failures, so nothing is awaited of an e-mail's other recipients.
+    """
+    for report in facts.reports:
+        known = report.recipient is None or report.recipient in facts.recipients
+        if report.status in _FAILED and known:
+            used = RULES[facts.channel].taken(facts)
+            status = status_of(report.status)
+            return _reported(facts, FinalReport(status=status, used=used, report=report))
+    return None
 
 
 def end_unknown(facts: Facts) -> End:
@@ -73,13 +100,19 @@ def end_unknown(facts: Facts) -> End:
 
 
 def end_sent(facts: Facts, silent: Collection[str]) -> End | None:
-    """Return the end as SENT if one of the `silent` accounts, which report nothing, accepted it."""
+    """Return the end as SENT if one of the `silent` accounts, which report nothing, accepted it.
+
+    If a bounce arrived all the same, it decides.
+    """
     taken = next(
         (a for a in facts.attempts if a.state is AttemptState.ACCEPTED and a.account in silent),
         None,
     )
     if taken is None:
         return None
+    failed = _end_by_failure(facts)
+    if failed is not None:
+        return failed
     return End(
         status=MessageStatus.SENT,
         captured=RULES[facts.channel].taken(facts),
@@ -115,6 +148,8 @@ def correction(facts: Facts, today: date) -> End | None:
     if facts.status not in CORRECTABLE or facts.corrected:
         return None
     end = end_by_report(facts)
+    if end is None and facts.status is MessageStatus.SENT:
+        end = _end_by_failure(facts)
     if end is None:
         return None
     return End(
@@ -133,3 +168,9 @@ def reported_price(facts: Facts, provider: str) -> Decimal | None:
     theirs = {attempt.number for attempt in facts.attempts if attempt.provider == provider}
     told = [r.price for r in facts.reports if r.attempt in theirs and r.price is not None]
     return told[-1] if told else None
+
+
+def price_settled(facts: Facts, provider: str) -> bool:
+    """Return whether the provider has said its last word on the price of the message."""
+    theirs = {attempt.number for attempt in facts.attempts if attempt.provider == provider}
+    return any(r.price_settled for r in facts.reports if r.attempt in theirs)

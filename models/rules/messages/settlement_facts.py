@@ -32,6 +32,8 @@ class ReportFact:
     duration_seconds: int | None = None
     price: Decimal | None = None
     """Price of the whole message, if the report contains it."""
+    price_settled: bool = False
+    """No other price comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

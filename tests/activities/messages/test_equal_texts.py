@@ -42,7 +42,10 @@ async def lost(
 
 
 async def ids(harness: Harness) -> list[str | None]:
-    rows = await harness.rows("SELECT provider_message_id AS id FROM attempt WHERE tenant_id = :t")
+    rows = await harness.rows(
+        "SELECT provider_message_id AS id FROM attempt WHERE tenant_id = :t"
+        " ORDER BY message_id, number"
+    )
     return [row.id for row in rows]
 
 

@@ -42,7 +42,9 @@ async def alone(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
 class Watched:
     """Accounts that are looked after in a task."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(
+        self, database: Database, folder: Path, kept_for: timedelta = timedelta(0)
+    ) -> None:
         settings = Settings(database_url=SecretStr("postgresql://x"))
         self.providers: Providers = open_providers(
             settings, httpx.AsyncClient(), lambda: datetime.now(UTC)
@@ -55,6 +57,7 @@ class Watched:
             self._read,
             changed=self._count,
             look_every=timedelta(milliseconds=50),
+            kept_for=kept_for,
         )
 
     @property
@@ -146,6 +149,17 @@ async def test_a_refused_attempt_keeps_no_account(alone: Database, tmp_path: Pat
     async with watched.running("one", "two"):
         await set_state(alone, await leave_open(alone, "one"), AttemptState.REFUSED)
         await watched.read_again("two")
+        await until(lambda: watched.names == {"two"})
+
+
+async def test_an_account_is_kept_while_another_worker_may_still_use_it(
+    alone: Database, tmp_path: Path
+) -> None:
+    watched = Watched(alone, tmp_path, kept_for=timedelta(seconds=2))
+    async with watched.running("one", "two"):
+        await watched.read_again("two")
+        await asyncio.sleep(0.5)  # several looks
+        assert watched.names == {"one", "two"}
         await until(lambda: watched.names == {"two"})
 
 

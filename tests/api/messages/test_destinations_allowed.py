@@ -15,6 +15,7 @@ from api.services.messages.quote import Quoting
 from api.services.messages.routed_senders import RoutedSenders
 from models.enums import Channel, DeliveryMode
 from models.session import Database
+from providers.ports.messages import Capabilities
 from providers.routing import Routes
 from tests.activities.doubles import Scripted
 from tests.api.container import put_in, restored
@@ -45,6 +46,7 @@ SENDS = {
 
 class Everything(Scripted):
     channels = frozenset(Channel)
+    capabilities = Capabilities(recording=True, ring_time=True, longest_call=timedelta(hours=4))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The status of a message from its attempts and reports."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -145,6 +146,36 @@ def test_a_late_bounce_corrects_sent_once() -> None:
     assert end is not None
     assert (end.status, end.captured, end.day) == (MessageStatus.UNDELIVERED, 0, TODAY)
     assert correction(facts(UNREACHABLE, corrected=True), TODAY) is None
+
+
+def bounces(*recipients: str | None, status: ReportStatus = ReportStatus.UNDELIVERED) -> Facts:
+    """Return an e-mail to a, b and c that a silent account accepted, with these bounces."""
+    error = ErrorCode.BAD_DESTINATION
+    reports = [replace(report(status, error), recipient=one) for one in recipients]
+    return replace(facts(*reports), channel=Channel.EMAIL, recipients=("a", "b", "c"))
+
+
+def test_one_bounce_of_several_recipients_ends_what_a_silent_account_took() -> None:
+    bounced = replace(LOST, error_code=ErrorCode.BAD_DESTINATION)
+    assert end_by_report(bounces("b")) is None
+    assert end_sent(bounces("b"), {"a1"}) == bounced
+    assert correction(bounces("b"), TODAY) == replace(bounced, captured=0, uncaptured=3, day=TODAY)
+    assert correction(replace(bounces("b"), corrected=True), TODAY) is None
+
+
+@pytest.mark.parametrize(
+    "known", [bounces(), bounces("d"), bounces("b", status=ReportStatus.SENT)], ids=repr
+)
+def test_what_is_no_bounce_of_a_recipient_leaves_it_sent(known: Facts) -> None:
+    end = end_sent(known, {"a1"})
+    assert end is not None
+    assert end.status is MessageStatus.SENT
+    assert correction(known, TODAY) is None
+
+
+def test_an_unknown_message_to_several_is_not_corrected_by_one_bounce() -> None:
+    unknown = replace(bounces("b"), status=MessageStatus.UNKNOWN)
+    assert correction(unknown, TODAY) is None
 
 
 def test_a_late_report_corrects_unknown_once_on_the_day_it_comes() -> None:

@@ -128,14 +128,18 @@ async def test_an_account_that_did_not_change_keeps_its_connections(tmp_path: Pa
 @pytest.mark.parametrize("how", ["removed", "marked"])
 async def test_an_account_that_is_taken_out_is_only_looked_up(tmp_path: Path, how: str) -> None:
     providers = opened()
-    await providers.accounts.replace(read(tmp_path, twilio("a", "ONE"), twilio("b", "TWO")))
-    left = [twilio("a", "ONE", "retired = true")] if how == "marked" else []
+    mine = 'tenants = ["acme"]'
+    await providers.accounts.replace(read(tmp_path, twilio("a", "ONE", mine), twilio("b", "TWO")))
+    left = [twilio("a", "ONE", mine, "retired = true")] if how == "marked" else []
     change = await providers.accounts.replace(read(tmp_path, *left, twilio("b", "TWO")))
     assert change == Change(added=NOTHING, changed=NOTHING, retired=frozenset({"a"}))
     routes = providers.vendors.routes
     assert [p.account for p in routes.able(DeliveryMode.LIVE, Channel.SMS)] == ["b"]
     assert routes.find("a") is not None
     assert await believed(providers, "a", "token-one")
+    scope = routes.scope("a")
+    assert scope is not None
+    assert not scope.serves("another")
 
     await providers.accounts.forget(frozenset({"a", "b"}))
     assert (routes.find("a") is None) == (how == "removed")
