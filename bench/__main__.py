@@ -4,9 +4,9 @@ import argparse
 
 import uvloop
 
-from bench import hostile, ledger, lifecycles, overload, reports
+from bench import accounts, hostile, ledger, lifecycles, overload, reports
 
-NAMES = ("lifecycles", "reports", "ledger", "overload", "hostile")
+NAMES = ("lifecycles", "reports", "ledger", "overload", "hostile", "accounts")
 
 
 def main() -> None:
@@ -34,6 +34,8 @@ def main() -> None:
                 uvloop.run(overload.measure(asked.rounds, asked.overload_seconds))
             case "hostile":
                 uvloop.run(hostile.measure(max(5, asked.rounds), asked.seconds / 5, asked.attack))
+            case "accounts":
+                uvloop.run(accounts.measure(max(5, asked.rounds), asked.seconds))
             case _:
                 uvloop.run(ledger.measure(asked.rounds, asked.seconds))
 

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from models.enums import Channel, DeliveryMode
 from models.rules.billing.periods import day_of
+from models.session import Database
 from models.tables.rate import Rate
 from models.tables.tenant import SenderNumber
 from tests.delivery_modes import make_over
@@ -109,8 +110,14 @@ async def _report_all(twilio: TwilioDouble, client: httpx.AsyncClient) -> None:
 async def live_integrator(harness: Harness) -> Integrator:
     """Create a LIVE tenant whose pool has the number of each account."""
     integrator = await harness.integrator(sms_limit=10_000)
-    now, tenant_id = datetime.now(UTC), integrator.owner.tenant_id
-    async with harness.database.transaction() as db:
+    await go_live(harness.database, integrator.owner.tenant_id)
+    return integrator
+
+
+async def go_live(database: Database, tenant_id: int) -> None:
+    """Make a tenant LIVE; its pool has the number of each account, its rate card their vendor."""
+    now = datetime.now(UTC)
+    async with database.transaction() as db:
         await make_over(db, tenant_id, DeliveryMode.LIVE)
         await db.execute(text("DELETE FROM sender_number WHERE tenant_id = :id"), {"id": tenant_id})
         db.add_all(
@@ -131,7 +138,6 @@ async def live_integrator(harness: Harness) -> Integrator:
                 imported_at=now,
             )
         )
-    return integrator
 
 
 async def circuit_of(harness: Harness, worker: str, account: str) -> str | None:
