@@ -48,7 +48,7 @@ TERMINAL: Final = frozenset(
         MessageStatus.UNKNOWN,
     }
 )
-"""The status is final; only UNKNOWN may be corrected, once."""
+"""The status is final; of these only UNKNOWN may be corrected, once (`CORRECTABLE`)."""
 
 CORRECTABLE: Final = frozenset({MessageStatus.UNKNOWN, MessageStatus.SENT})
 """A message that ended like this may be corrected once by a late report.

@@ -216,7 +216,7 @@ class Settings(ServingSettings, RequestLimitSettings):
         description="HTTP budget of one call to a vendor; its step has 20 s, 15 s in a queue.",
     )
     provider_slots: int = Field(
-        default=20, ge=1, description="Calls in flight per provider and worker on the fast path."
+        default=20, ge=1, description="Calls in flight per account and worker on the fast path."
     )
 
     voice_directory: Name = Field(

@@ -19,13 +19,20 @@ class DeadlinePassed(Exception):
 
 
 def new_client(timeout: timedelta, *, connections: int = 200) -> httpx.AsyncClient:
-    """Open a client whose calls take at most `timeout`; it does not follow redirects."""
+    """Open a client that does not follow redirects.
+
+    A call that is not made by `deliver` takes at most `timeout`.
+    """
     return httpx.AsyncClient(
-        timeout=httpx.Timeout(timeout.total_seconds(), connect=_CONNECT_SECONDS),
+        timeout=_limits(timeout),
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=50),
         follow_redirects=False,
         trust_env=False,
     )
+
+
+def _limits(timeout: timedelta) -> httpx.Timeout:
+    return httpx.Timeout(timeout.total_seconds(), connect=_CONNECT_SECONDS)
 
 
 async def deliver(
@@ -47,6 +54,8 @@ async def deliver(
             wrote = True
 
     request.extensions["trace"] = fence
+    # Of this call: an account may have a longer timeout than the client.
+    request.extensions["timeout"] = _limits(timeout).as_dict()
     try:
         async with asyncio.timeout(timeout.total_seconds()):
             return await client.send(request)

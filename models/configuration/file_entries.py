@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -88,11 +89,17 @@ FilePath: TypeAlias = Annotated[Path, AfterValidator(_beside_the_file)]
 
 Word: TypeAlias = Annotated[str, AfterValidator(_has_no_blank_ends)]
 
+Variable: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,127}$")]
+"""The name of a variable of the environment.
+
+It is shown if the variable is not set, so it must not look like a secret written in its place.
+"""
+
 
 class SecretSource(Entry):
     """Where a secret is: in an environment variable or in a file, never in the TOML file itself."""
 
-    env: str | None = None
+    env: Variable | None = None
     file: FilePath | None = None
 
     @model_validator(mode="before")

@@ -279,7 +279,7 @@ class Attempt(Table, table=True):
         default=None,
         sa_type=BigInteger,
         nullable=True,
-        description="Hash of account, sender, recipient and text where a provider can only list.",
+        description="Hash of vendor, sender, recipient and text where a vendor can only list.",
     )
 
 

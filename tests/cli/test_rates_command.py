@@ -142,7 +142,7 @@ def test_the_sample_becomes_everybodys_card_unless_there_is_one(run: Run, tmp_pa
     file.write_text(run.well("sample"))
     run.well("import", "--if-none", str(file))
     first = run.listed()
-    assert {row[1] for row in first} == {"simulator", "twilio", "ses"}
+    assert {row[1] for row in first} == {"simulator", "twilio", "ses", "smtp"}
     file.write_text(file.read_text().replace("0.0083", "0.0084"))
     assert "0 versions added" in run.well("import", "--if-none", str(file))
     assert run.listed() == first

@@ -84,4 +84,12 @@ FAULTS: Final = (
         "SELECT equal_key",
         _EQUAL_TEXTS,
     ),
+    Fault(
+        "equal texts are compared within one name of an account only",
+        "models/queries/messages/equal_texts.py",
+        "_EQUALS",
+        "other.provider = mine.provider",
+        "other.account = mine.account",
+        ("tests/activities/messages/test_shared_lists.py",),
+    ),
 )

@@ -49,36 +49,36 @@ class SendPolicy:
 # A merchant's own numbers are those that exist in its tenant's mode:
 # `models.rules.senders.sender_choice.exists`.
 _SEND_POLICY = """
-    SELECT merchant.id, merchant.public_id, merchant.active, merchant.timezone,
-           merchant.marketing_from, merchant.marketing_until, merchant.marketing_timezones,
-           (SELECT array_agg(status) FROM consent
-             WHERE consent.tenant_id = merchant.tenant_id AND consent.merchant_id = merchant.id
-               AND consent.channel = :channel
-               AND consent.contact_key = ANY(CAST(:keys AS text[]))) AS consents,
+    SELECT m.id, m.public_id, m.active, m.timezone,
+           m.marketing_from, m.marketing_until, m.marketing_timezones,
+           (SELECT array_agg(status) FROM consent c
+             WHERE c.tenant_id = m.tenant_id AND c.merchant_id = m.id
+               AND c.channel = :channel
+               AND c.contact_key = ANY(CAST(:keys AS text[]))) AS consents,
            EXISTS (SELECT 1 FROM suppression s
-                    WHERE s.tenant_id = merchant.tenant_id AND s.merchant_id = merchant.id
+                    WHERE s.tenant_id = m.tenant_id AND s.merchant_id = m.id
                       AND s.channel = :channel
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
-           tenant.name AS tenant,
-           CASE WHEN tenant.delivery_mode = 'LIVE' THEN ARRAY(
+           t.name AS tenant,
+           CASE WHEN t.delivery_mode = 'LIVE' THEN ARRAY(
                 SELECT account FROM provider_account WHERE NOT enabled) END AS disabled,
-           tenant.delivery_mode, tenant.otps_per_10_minutes, tenant.otps_per_day,
-           tenant.new_recipients_per_hour, heard.last, own.numbers, own.ready,
+           t.delivery_mode, t.otps_per_10_minutes, t.otps_per_day,
+           t.new_recipients_per_hour, heard.last, own.numbers, own.ready,
            CASE WHEN own.numbers IS NULL AND CAST(:channel AS varchar) <> 'EMAIL' THEN
                 {pool} END AS pool
-      FROM merchant
-      JOIN tenant ON tenant.id = merchant.tenant_id
+      FROM merchant m
+      JOIN tenant t ON t.id = m.tenant_id
       LEFT JOIN LATERAL (
-            SELECT sender AS last FROM message
-             WHERE message.tenant_id = merchant.tenant_id AND message.merchant_id = merchant.id
-               AND message.contact_key = CAST(:first AS varchar)
-               AND message.channel IN ('SMS', 'VOICE') AND CAST(:channel AS varchar) <> 'EMAIL'
-             ORDER BY message.id DESC LIMIT 1) AS heard ON TRUE
+            SELECT sender AS last FROM message e
+             WHERE e.tenant_id = m.tenant_id AND e.merchant_id = m.id
+               AND e.contact_key = CAST(:first AS varchar)
+               AND e.channel IN ('SMS', 'VOICE') AND CAST(:channel AS varchar) <> 'EMAIL'
+             ORDER BY e.id DESC LIMIT 1) AS heard ON TRUE
      CROSS JOIN LATERAL (
             SELECT array_agg(number) AS numbers,
                    array_agg(number) FILTER (WHERE ready) AS ready
               FROM {own} AS candidate) AS own
-     WHERE merchant.tenant_id = :tenant_id AND merchant.external_id = :merchant
+     WHERE m.tenant_id = :tenant_id AND m.external_id = :merchant
     """
 POLICY = text(_SEND_POLICY.format(own=OWN_CANDIDATES, pool=POOL_CANDIDATES))
 POLICY_OF_ACCOUNT = text(

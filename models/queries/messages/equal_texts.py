@@ -1,4 +1,4 @@
-"""Attempts with equal account, sender, recipient and text, over all tenants."""
+"""Attempts with equal vendor, sender, recipient and text, over all tenants and accounts."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,11 +11,12 @@ from models.rules.messages.equal_texts import WINDOW_SLACK, EqualAttempt
 from models.session import WriteSession
 
 EQUAL_KEY: Final = r"""
-    hashtextextended(concat_ws(chr(31), 'equal', CAST(:account AS text), channel, sender,
+    hashtextextended(concat_ws(chr(31), 'equal', CAST(:provider AS text), channel, sender,
                                contact_key, regexp_replace(body, '\s+', '', 'g')), 0)"""
 """SQL of an attempt's `equal_key`, from the columns of its message.
 
-White space is left out: a vendor may change it, and equality may only be assumed too often.
+White space is left out: a vendor may change it, and equality may only be assumed too often. The
+account is left out too: two names of the providers file may be one account at the vendor.
 """
 
 _LOCK = text(
@@ -33,7 +34,7 @@ _EQUALS = text(
            other.provider_message_id
       FROM attempt mine
       JOIN attempt other
-        ON other.equal_key = mine.equal_key AND other.account = mine.account
+        ON other.equal_key = mine.equal_key AND other.provider = mine.provider
        AND other.requested_at BETWEEN mine.requested_at - INTERVAL '1 hour'
                                   AND mine.deadline + CAST(:slack AS interval)
        AND other.deadline >= mine.requested_at - CAST(:slack AS interval)

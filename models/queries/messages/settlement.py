@@ -26,15 +26,15 @@ from models.session import WriteSession
 # credits waits at the unique index of its key for the transaction that changed the message.
 _END = text(
     f"""
-    WITH unsettled AS (
+    WITH open AS (
         SELECT funded FROM message
          WHERE tenant_id = :tenant_id AND id = :message_id AND completed_at IS NULL
     ), month AS (
         UPDATE allowance_month am
            SET held = am.held - :held_allowance, used = am.used + :captured_allowance,
                credits_used = am.credits_used + :captured_credits
-          FROM unsettled
-         WHERE unsettled.funded AND am.tenant_id = :tenant_id AND am.merchant_id = :merchant_id
+          FROM open
+         WHERE open.funded AND am.tenant_id = :tenant_id AND am.merchant_id = :merchant_id
            AND am.channel = :channel AND am.month = :month
         RETURNING am.used
     ), account AS (
@@ -49,29 +49,29 @@ _END = text(
            SET status = :status, error_code = :error_code, provider_code = :provider_code,
                provider = COALESCE(:provider, provider), billed_units = :captured,
                completed_at = :now
-          FROM unsettled LEFT JOIN account ON TRUE
+          FROM open LEFT JOIN account ON TRUE
          WHERE tenant_id = :tenant_id AND id = :message_id
-           AND (account.available IS NOT NULL OR NOT unsettled.funded)
+           AND (account.available IS NOT NULL OR NOT open.funded)
            AND ({may_step(OPEN, TERMINAL)} OR status = 'SENT' AND CAST(:status AS text) = 'SENT')
         RETURNING id
     ), entries AS (
         INSERT INTO ledger_entry
                (tenant_id, merchant_id, channel, kind, units, credit_units, balance, month,
                 message_id, at)
-        SELECT :tenant_id, :merchant_id, :channel, part.kind, part.units, part.credit_units,
-               account.available - part.yet_to_come, :month, :message_id, :now
+        SELECT :tenant_id, :merchant_id, :channel, p.kind, p.units, p.credits,
+               account.available - p.rest, :month, :message_id, :now
           FROM account, (VALUES ('CAPTURE', CAST(:captured AS int),
                                  CAST(:captured_credits AS int), CAST(:released_credits AS int)),
                                 ('RELEASE', CAST(:released AS int),
                                  CAST(:released_credits AS int), 0))
-                        AS part (kind, units, credit_units, yet_to_come)
-         WHERE part.units > 0
+                        AS p (kind, units, credits, rest)
+         WHERE p.units > 0
     ), {USED}, applied AS (
         UPDATE receipt SET applied_at = :now FROM ended
          WHERE tenant_id = :tenant_id AND message_id = :message_id AND applied_at IS NULL
            AND receipt.id = ANY(CAST(:receipts AS bigint[]))
     )
-    SELECT EXISTS (SELECT 1 FROM unsettled) AS moved, EXISTS (SELECT 1 FROM ended) AS booked,
+    SELECT EXISTS (SELECT 1 FROM open) AS moved, EXISTS (SELECT 1 FROM ended) AS booked,
            {TOO_LATE} AS too_late,
            (SELECT used FROM month) AS used,
            (SELECT available + held FROM account) AS remaining,

@@ -20,37 +20,44 @@ class AccountSenders:
     listed: Collection[str] = field(default=(), repr=False)
 
 
-_OWN: Final = """
-    n.tenant_id = merchant.tenant_id AND n.merchant_id = merchant.id AND n.claimed_at IS NULL
-    AND ((n.provider = :sandbox) = (tenant.delivery_mode = 'SIMULATOR')) IS NOT FALSE"""
+# `m` is the merchant, `t` its tenant: a statement of more than 4,096 bytes is parsed each time.
+_MERCHANTS: Final = """
+    n.tenant_id = m.tenant_id AND n.merchant_id = m.id AND n.claimed_at IS NULL"""
+
+_OWN: Final = f"""{_MERCHANTS}
+    AND ((n.provider = :sandbox) = (t.delivery_mode = 'SIMULATOR')) IS NOT FALSE"""
 # Without a provider (NULL) the comparison is unknown, so not false.
 
+_OWN_LIVE: Final = f"{_MERCHANTS} AND n.provider IS DISTINCT FROM :sandbox"
+"""Only LIVE tenants have accounts."""
+
 _POOL: Final = """
-    n.tenant_id = merchant.tenant_id AND n.merchant_id IS NULL AND n.provider IS NULL"""
+    n.tenant_id = m.tenant_id AND n.merchant_id IS NULL AND n.provider IS NULL"""
 
 _OF_ACCOUNT: Final = """
     AND (n.account = :account OR n.number = ANY(CAST(:listed AS varchar[])))"""
 
 _CLOSEST: Final = """(
-    WITH few AS MATERIALIZED (
-         SELECT n.number, n.ring FROM sender_number n WHERE {numbers} ORDER BY n.ring LIMIT 3)
+    WITH usable AS NOT MATERIALIZED (SELECT n.number, n.ring FROM sender_number n WHERE {numbers}),
+         few AS MATERIALIZED (SELECT * FROM usable ORDER BY ring LIMIT 3)
     SELECT number FROM few WHERE (SELECT count(*) FROM few) < 3
     UNION ALL
     (SELECT next.number
-       FROM (SELECT hashtextextended(merchant.id || ':' || CAST(:first AS text), probe) AS place
+       FROM (SELECT hashtextextended(m.id || ':' || CAST(:first AS text), probe) AS place
                FROM generate_series(1, 21) AS probe) AS point
       CROSS JOIN LATERAL (
-            SELECT COALESCE((SELECT n.number FROM sender_number n
-                              WHERE {numbers} AND n.ring >= place ORDER BY n.ring LIMIT 1),
+            SELECT COALESCE((SELECT number FROM usable WHERE ring >= place
+                              ORDER BY ring LIMIT 1),
                             (SELECT number FROM few ORDER BY ring LIMIT 1)) AS number
             OFFSET 0) AS next
       WHERE (SELECT count(*) FROM few) = 3
       ORDER BY mod(CAST(hashtextextended(next.number, 0) AS numeric) - place
                    + 18446744073709551616, 18446744073709551616), next.number
       LIMIT 1))"""
-# `numbers` is the condition on the numbers. If there are one or two, all are candidates; only for
-# more the positions are computed. After the last position the ring wraps around to the lowest
-# number. OFFSET prevents the planner from repeating the look-up wherever its result is used.
+# `numbers` is the condition on the numbers; the planner repeats `usable` where it is read. If there
+# are one or two, all are candidates; only for more the positions are computed. After the last
+# position the ring wraps around to the lowest number. OFFSET prevents the planner from repeating
+# the look-up wherever its result is used.
 
 _HEARD: Final = "(SELECT * FROM sender_number WHERE number = heard.last OFFSET 0)"
 """Found by primary key: OFFSET prevents a scan of all of the merchant's numbers."""
@@ -89,10 +96,10 @@ one that still waits for its registration; of one or two numbers of a kind, all.
 POOL_CANDIDATES: Final = _pool_candidates(_POOL)
 """Of a tenant's pool: the last sender to the contact, and one number; of one or two, all."""
 
-OWN_CANDIDATES_OF_ACCOUNT: Final = _own_candidates(_OWN + _OF_ACCOUNT)
-"""The same, of one account's numbers only."""
+OWN_CANDIDATES_OF_ACCOUNT: Final = _own_candidates(_MERCHANTS + _OF_ACCOUNT)
+"""The same, of one account's numbers only; the simulator's numbers belong to no account."""
 
 POOL_CANDIDATES_OF_ACCOUNT: Final = _UNLESS_OWN.format(
-    own=_OWN, candidates=_pool_candidates(_POOL + _OF_ACCOUNT)
+    own=_OWN_LIVE, candidates=_pool_candidates(_POOL + _OF_ACCOUNT)
 )
 """The same; none if the merchant has numbers of its own, even if they are of another account."""

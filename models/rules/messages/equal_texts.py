@@ -21,7 +21,7 @@ Larger than the clock differences that any adapter allows when it compares times
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EqualAttempt:
-    """An attempt of the same account with equal sender, recipient and text at about the time."""
+    """An attempt at the same vendor with equal sender, recipient and text at about the time."""
 
     key: tuple[int, int, int]
     """Row ids of tenant and message, and the attempt's number."""

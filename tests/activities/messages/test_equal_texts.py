@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from models.enums import AttemptState, MessageStatus, ReportStatus
-from models.queries.messages import dispatch
 from models.queries.messages.equal_texts import lock_equals
 from models.queries.messages.receipts import AttemptKey
 from models.queries.tenants import tenants
@@ -154,38 +153,6 @@ async def test_only_equal_texts_to_one_recipient_count(
     for message_id in messages:
         await harness.dispatch(message_id)
     assert (await harness.reconcile(messages[0])).finding is finding
-
-
-async def test_tenants_that_share_account_and_sender_are_counted_together(
-    database: Database, owner: Owner
-) -> None:
-    vendor = Lister(ARRIVED, absence_window=HOUR)
-    mine = Harness(database, owner, vendor)
-    theirs = Harness(database, await make_owner(database), vendor)
-    lost_one, calling = await mine.accept(), await theirs.accept()
-    await mine.dispatch(lost_one)
-    async with database.transaction() as db:
-        await db.execute(
-            text("UPDATE message SET sender = :sender WHERE id = :m"),
-            {"sender": owner.sender, "m": calling},
-        )
-        await dispatch.claim(
-            db,
-            tenant_id=theirs.owner.tenant_id,
-            message_id=calling,
-            number=1,
-            provider="lister",
-            account="lister",
-            now=datetime.now(UTC),
-            deadline=datetime.now(UTC),
-            listed=True,
-        )
-    assert (await mine.reconcile(lost_one)).finding is Finding.UNCERTAIN
-    async with database.transaction() as db:
-        await db.execute(
-            text("UPDATE attempt SET state = 'NOT_PROCESSED' WHERE message_id = :m"), {"m": calling}
-        )
-    assert (await mine.reconcile(lost_one)).finding is Finding.FOUND
 
 
 @pytest.mark.parametrize("arrived", [1, 2, 5])

@@ -209,6 +209,20 @@ async def test_a_dripping_answer_is_cut_by_the_budget_of_the_whole_call() -> Non
         assert asyncio.get_running_loop().time() - began < 1
 
 
+async def test_a_call_may_take_longer_than_the_clients_own_budget() -> None:
+    """An account of the providers file may have a longer timeout than HTTP in general."""
+
+    async def answer_late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with vendor(answer_late) as them, new_client(timedelta(milliseconds=100)) as client:
+        request = client.build_request("POST", them.url, json={"body": "Hello"})
+        deadline = datetime.now(UTC) + SECOND
+        answer = await deliver(client, request, not_after=deadline, timeout=SECOND)
+        assert isinstance(answer, httpx.Response)
+
+
 async def test_a_refused_connection_was_not_processed() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

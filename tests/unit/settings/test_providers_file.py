@@ -94,6 +94,10 @@ def test_every_missing_secret_is_named_by_its_place(tmp_path: Path) -> None:
             "account relay password: either env or file",
         ),
         (
+            SMTP + 'username = "us"\npassword = { env = "c0ffee" }',
+            "account relay password.env: must match ^[A-Z_][A-Z0-9_]{0,127}$",
+        ),
+        (
             SMTP + 'bounce_address = "bounces@example.com"',
             "account relay: bounce_address and bounce_secret are set together",
         ),
@@ -225,6 +229,6 @@ def test_no_value_is_ever_shown(
     try:
         read_configuration(path, {})
     except BadSettings as error:
-        # The name of an account and the place of a secret are shown: neither is a secret.
-        shown = str(error).replace(f"account {HIDDEN}", "account").replace(f"variable {HIDDEN}", "")
+        # The name of an account and the path of a secret are shown: neither is a secret.
+        shown = str(error).replace(f"account {HIDDEN}", "account")
         assert HIDDEN not in shown.replace(f"{path.parent}/{HIDDEN}", "")
