@@ -13,7 +13,7 @@ from typing import Final
 from models.enums import ErrorCode
 from providers.ports.messages import EmailRequest, Refused
 from providers.smtp.account import DkimKey
-from providers.smtp.addresses import split_address, wire_address
+from providers.smtp.addresses import wire_address
 
 _POLICY: Final = SMTP.clone(cte_type="7bit")
 """7-bit content passes every relay unchanged, so the signature stays valid."""
@@ -29,19 +29,9 @@ _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,76}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 _OUR_HEADERS: Final = frozenset(
-    {
-        "from",
-        "to",
-        "cc",
-        "bcc",
-        "sender",
-        "reply-to",
-        "subject",
-        "date",
-        "message-id",
-        "return-path",
-    }
-    | {"mime-version", "content-type", "content-transfer-encoding", "dkim-signature", "received"}
+    {"from", "to", "cc", "bcc", "sender", "reply-to", "subject", "date", "message-id"}
+    | {"mime-version", "content-type", "content-transfer-encoding"}
+    | {"dkim-signature", "received", "return-path"}
 )
 """Headers that a request cannot add."""
 
@@ -143,14 +133,7 @@ def _addresses(name: str, addresses: tuple[str, ...]) -> str:
 
     `EmailMessage` would encode long addresses, which no mail system reads.
     """
-    return f"{name}: " + ",\r\n ".join(map(_quoted, addresses))
-
-
-def _quoted(address: str) -> str:
-    # A dot-string (RFC 5322) may be written as it is; SMTP accepts no other local part either.
-    local, domain = split_address(address)
-    misplaced = local.startswith(".") or local.endswith(".") or ".." in local
-    return f'"{local}"@{domain}' if misplaced else f"{local}@{domain}"
+    return f"{name}: " + ",\r\n ".join(addresses)
 
 
 def _subject(subject: str) -> str:
@@ -192,7 +175,8 @@ def _body(request: EmailRequest) -> bytes:
 def _encoding(text: str) -> str:
     if len(text) > _LONGEST_LEGIBLE or not text.isascii():
         return "base64"
-    short = all(len(line) <= _SHORT_LINE for line in text.splitlines())
+    # Only those of bytes end at CR and LF alone; a form feed ends no line of a mail.
+    short = all(len(line) <= _SHORT_LINE for line in text.encode().splitlines())
     return "7bit" if short and "\0" not in text else "quoted-printable"
 
 

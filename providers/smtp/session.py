@@ -4,7 +4,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
+from typing import Final, cast
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPServerDisconnected
 from aiosmtplib.response import SMTPResponse
@@ -101,8 +101,9 @@ class Session:
     def abort(self) -> None:
         """Close at once; what is not written yet is discarded."""
         transport = self._client.transport
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
+        if transport is not None:
+            # Declared for transports that write; those of uvloop are not of asyncio's classes.
+            cast(asyncio.WriteTransport, transport).abort()
         self._client.close()
 
 

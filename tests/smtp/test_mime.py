@@ -59,11 +59,13 @@ def test_every_text_arrives_and_no_line_is_bare(text: str) -> None:
     for part in message.iter_parts():
         assert part.get_content().replace("\r\n", "\n") == lines + ends
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)", content)
+    assert max(map(len, content.split(b"\r\n"))) <= 998
 
 
 @pytest.mark.parametrize(
     "text",
-    ["x" * 100_000, "a\n" * 50_000, "ü" * 50_000, "a b " * 50_000, "<p>\r\n" * 9000, "\0" * 40_000],
+    ["x" * 100_000, "a\n" * 50_000, "ü" * 50_000, "a b " * 50_000, "<p>\r\n" * 9000, "\0" * 40_000]
+    + [("x" * 70 + end) * 100 for end in "\x0b\x0c\x1c\x1e\x85\u2028"],
 )
 def test_large_texts_have_short_lines(text: str) -> None:
     assert max(map(len, built(email(html=text)).split(b"\r\n"))) <= 998
@@ -120,7 +122,8 @@ async def test_a_recipient_that_is_no_address_is_refused_unsent(
 @given(
     st.lists(
         st.from_regex(
-            r"[a-z0-9+=_'!#][a-z0-9.+=_'!#]{0,62}@[a-z]{1,60}(\.[a-z]{2,60}){1,2}", fullmatch=True
+            r"[a-z0-9+=_'!#]{1,31}(\.[a-z0-9+=_'!#]{1,32})?@[a-z]{1,60}(\.[a-z]{2,60}){1,2}",
+            fullmatch=True,
         ),
         min_size=1,
         max_size=50,
@@ -129,8 +132,7 @@ async def test_a_recipient_that_is_no_address_is_refused_unsent(
 def test_every_recipient_arrives_in_the_header(addresses: list[str]) -> None:
     head = built(email(*addresses)).partition(b"\r\n\r\n")[0].decode()
     to = head.partition("\r\nTo: ")[2].partition("\r\nSubject: ")[0]
-    shown = [one.replace('"', "") for one in to.split(",\r\n ")]
-    assert shown == addresses
+    assert to.split(",\r\n ") == addresses
     assert max(map(len, head.split("\r\n"))) <= 998
 
 
