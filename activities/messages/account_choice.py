@@ -18,7 +18,8 @@ from providers.routing import PastAttempt, Routes
 from workflows.messages.types import DispatchResult, Verdict
 
 _LOOK_AGAIN: Final = timedelta(minutes=1)
-"""Between two checks whether an operator has switched an account on again."""
+_LOOK_AGAIN_SELDOM: Final = timedelta(minutes=10)
+"""First and longest time between two checks whether an account is switched on again."""
 
 
 class AccountUnavailable(Exception):
@@ -55,7 +56,7 @@ async def choose_account(
     the account owns, unless a copy may have gone out from its number.
     """
     past = past_attempts(found)
-    unavailable = {**dict.fromkeys(found.disabled, datetime.now(UTC) + _LOOK_AGAIN), **unavailable}
+    unavailable = {**dict.fromkeys(found.disabled, _look_again(found)), **unavailable}
     routed = routed_accounts(routes, found)
     in_turn = routes.in_turn(routed, past)
     skipped: list[str] = []
@@ -114,6 +115,16 @@ def routed_accounts(routes: Routes, found: Dispatchable) -> Sequence[MessageProv
         type=found.type,
     )
     return routes.routed(found.delivery_mode, key, needs_of(found.channel, found.details))
+
+
+def _look_again(found: Dispatchable) -> datetime:
+    """Return when to look at a switched-off account again.
+
+    The gap grows with the wait: thousands of messages may wait for days.
+    """
+    now = datetime.now(UTC)
+    gap = min(max(_LOOK_AGAIN, (now - found.candidate.due_at) / 20), _LOOK_AGAIN_SELDOM)
+    return now + gap
 
 
 async def _sender_of(

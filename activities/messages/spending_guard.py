@@ -5,7 +5,7 @@ from datetime import datetime
 
 from activities.messages.account_choice import AccountUnavailable
 from activities.messages.claimed import Claimed
-from models.enums import AttemptState
+from models.enums import AttemptState, MessageType
 from models.metrics import ACCOUNT_LIMITS
 from models.queries.accounts import spending
 from models.queries.accounts.spending import NewAttempt, Reservation
@@ -62,7 +62,8 @@ async def reserve(db: WriteSession, step: DispatchStep, claimed: Claimed, now: d
     )
     reservation = await spending.reserve(db, attempt)
     if reservation.refused:
-        until = tried_again_at(now, found.candidate.expires_at)
+        urgent = found.type is MessageType.OTP
+        until = tried_again_at(now, found.candidate.expires_at, step.message_id, urgent=urgent)
         raise SpendingLimited(attempt, reservation, until)
     for percent in reservation.account.crossed:
         _tell_operator(attempt, percent, logging.WARNING)

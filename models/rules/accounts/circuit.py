@@ -184,11 +184,15 @@ def spread(openings: int, message_id: int, *, urgent: bool) -> timedelta:
     """Return by how much later than others a message looks at a circuit again.
 
     Without it, thousands of messages would wake up together to send one probe. It is never longer
-    than the gap itself. Equal for equal arguments; neighbouring ids are far apart.
+    than the gap itself. Equal for equal arguments.
     """
     longest = _URGENT_SPREAD if urgent else min(_SPREAD, gap_after(openings))
-    share = (message_id * 2_654_435_761 % (1 << 32)) / (1 << 32)  # Knuth's multiplicative hash
-    return longest * share
+    return longest * share_of(message_id)
+
+
+def share_of(message_id: int) -> float:
+    """Return the same number from 0 to 1 for the same message; neighbouring ids are far apart."""
+    return (message_id * 2_654_435_761 % (1 << 32)) / (1 << 32)  # Knuth's multiplicative hash
 
 
 def _fault(tally: Tally) -> CircuitReason | None:

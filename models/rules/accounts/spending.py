@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from models.enums import AlertSeverity
+from models.rules.accounts.circuit import share_of
 
 WARNED_AT: Final = 80
 REACHED_AT: Final = 100
@@ -16,6 +17,12 @@ REACHED_AT: Final = 100
 
 _LOOK_AGAIN: Final = timedelta(hours=1)
 """Longest wait at a limit, because an operator may raise it."""
+
+_SPREAD: Final = timedelta(minutes=10)
+_URGENT_SPREAD: Final = timedelta(seconds=2)
+"""Longest time over which waiting messages are spread when a new day begins: claims of a limited
+account or tenant are made one after the other.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +55,18 @@ def _reached(spent: Decimal, limit: Decimal | None, percent: int) -> bool:
     return limit is not None and spent > 0 and spent * 100 >= limit * percent
 
 
-def tried_again_at(now: datetime, expires_at: datetime | None) -> datetime:
+def tried_again_at(
+    now: datetime, expires_at: datetime | None, message_id: int, *, urgent: bool
+) -> datetime:
     """Return when a message that a limit holds back is tried again.
 
-    The day's spending ends with the UTC day. It is earlier if the message expires, which then ends
-    it, and after an hour, because an operator may have raised the limit.
+    The day's spending ends with the UTC day; messages that wait for it are spread. It is earlier if
+    the message expires, which then ends it, and after an hour, because an operator may have raised
+    the limit.
     """
-    tomorrow = now.astimezone(UTC).date() + timedelta(days=1)
-    until = min(datetime.combine(tomorrow, time.min, UTC), now + _LOOK_AGAIN)
+    tomorrow = datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time.min, UTC)
+    later = (_URGENT_SPREAD if urgent else _SPREAD) * share_of(message_id)
+    until = min(tomorrow + later, now + _LOOK_AGAIN)
     return until if expires_at is None else min(until, expires_at)
 
 

@@ -317,6 +317,27 @@ async def test_a_disabled_account_is_not_used_until_it_is_enabled(
     assert len(a.sent) == 1
 
 
+async def test_a_message_that_waits_for_long_looks_seldom_whether_an_account_is_enabled(
+    database: Database, owner: Owner
+) -> None:
+    two = await two_accounts(database, owner)
+    name = f"a-{uuid4().hex[:8]}"
+    harness = two.harness(ScriptedAccount(name), ScriptedAccount("b"), Row(accounts=(name,)))
+    await set_enabled(database, name, False)
+    message_id = await two.message()
+    gaps = []
+    for waited in (timedelta(0), timedelta(hours=2), timedelta(days=1)):
+        async with database.transaction() as db:
+            await db.execute(
+                text("UPDATE message SET due_at = :due, expires_at = NULL WHERE id = :m"),
+                {"due": datetime.now(UTC) - waited, "m": message_id},
+            )
+        waits = await harness.dispatch(message_id)
+        assert waits.until is not None
+        gaps.append(round((waits.until - datetime.now(UTC)) / timedelta(minutes=1)))
+    assert gaps == [1, 6, 10]
+
+
 async def test_with_absences_only_proven_ones_let_the_next_account_send_again(
     database: Database, owner: Owner
 ) -> None:

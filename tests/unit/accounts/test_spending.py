@@ -27,7 +27,18 @@ HOUR = timedelta(hours=1)
 def test_a_held_back_message_is_tried_again(
     now: datetime, expires_at: datetime | None, until: datetime
 ) -> None:
-    assert tried_again_at(now, expires_at) == until
+    assert tried_again_at(now, expires_at, 0, urgent=False) == until
+
+
+def test_messages_that_wait_for_the_next_day_do_not_all_wake_up_at_midnight() -> None:
+    def late(message_id: int, *, urgent: bool) -> timedelta:
+        return tried_again_at(LATE, None, message_id, urgent=urgent) - MIDNIGHT
+
+    for urgent, longest in ((False, timedelta(minutes=10)), (True, timedelta(seconds=2))):
+        gaps = sorted(late(message_id, urgent=urgent) for message_id in range(1000))
+        assert timedelta(0) <= gaps[0] < longest / 100
+        assert longest * 0.99 < gaps[-1] < longest
+        assert longest * 0.4 < gaps[500] < longest * 0.6
 
 
 @pytest.mark.parametrize(
