@@ -46,6 +46,9 @@ from providers.routing import Routes
 from workflows import policies
 from workflows.messages.types import DispatchResult, DispatchStep, Verdict
 
+_HANDED_BACK = timedelta(seconds=1)
+"""Wait of a message that an account's queue hands over to that of another account."""
+
 _SLOT_MISSED = NotProcessed(reason="its slot was missed")
 """The worker was stopped for so long that the sender's next slot is far ahead."""
 
@@ -226,7 +229,11 @@ class Dispatching:
         slow = budget is not None and (step.budget is None or step.budget < budget)
         full = call_permit is not None and not self._slots.take(provider.account, call_permit)
         if slow or full:
-            return DispatchResult(verdict=Verdict.BUSY, provider=provider.account, budget=budget)
+            # From a queue not at once: workers may have read different timeouts of the account.
+            until = now + _HANDED_BACK if call_permit is None else None
+            return DispatchResult(
+                verdict=Verdict.BUSY, provider=provider.account, budget=budget, until=until
+            )
         slot = await reserve_slot(db, step, found)
         if isinstance(slot, Queued | DispatchResult):
             return slot

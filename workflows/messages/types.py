@@ -63,8 +63,8 @@ class DispatchStep:
 class DispatchResult:
     """Result of a dispatch.
 
-    `provider` is the name of the account. `until` is set with LATER and QUEUED_FOR_SENDER,
-    `error_code` with REFUSED and BLOCKED.
+    `provider` is the name of the account. `until` is set with LATER and QUEUED_FOR_SENDER, and with
+    BUSY in an account's queue; `error_code` with REFUSED and BLOCKED.
     `budget` is set with BUSY for an account with slow calls.
     `reported` means that no signal need be awaited: a report is already stored, or none will come.
     """

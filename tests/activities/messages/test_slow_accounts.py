@@ -1,6 +1,7 @@
 """Accounts whose calls may take over 10 s: always called from their own queue."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -52,14 +53,20 @@ async def test_a_slow_account_is_called_from_its_queue_only(
 async def test_a_queue_with_too_small_a_budget_hands_the_message_back(
     database: Database, owner: Owner
 ) -> None:
-    """The queue is that of an account that refused the message meanwhile."""
+    """The queue is that of an account that refused the message meanwhile.
+
+    Not at once: workers that read the file at different times would hand it over without a pause.
+    """
     fast, slow = Scripted(NOT_PROCESSED), Scripted(name="two", timeout=MINUTE)
     harness = Harness(database, owner, fast, slow)
     message_id = await harness.accept()
     assert (await harness.dispatch(message_id, queued=True)).verdict is Verdict.LATER
     busy = DispatchResult(verdict=Verdict.BUSY, provider="two", budget=BUDGET)
     for budget in (None, timedelta(seconds=30)):
-        assert await harness.dispatch(message_id, queued=True, budget=budget) == busy
+        handed = await harness.dispatch(message_id, queued=True, budget=budget)
+        assert replace(handed, until=None) == busy
+        assert handed.until is not None
+        assert timedelta(0) < handed.until - datetime.now(UTC) <= timedelta(seconds=1)
     assert slow.sent == []
     handed = await harness.dispatch(message_id, queued=True, budget=BUDGET)
     assert (handed.verdict, handed.provider) == (Verdict.ACCEPTED, "two")
