@@ -59,9 +59,16 @@ class Session:
 
     async def command(self, verb: str, *words: str) -> Reply:
         """Write one command, and return the reply. Raises one of FAILURES."""
-        return await _reply(
+        reply = await _reply(
             self._client.execute_command(verb.encode(), *(word.encode() for word in words))
         )
+        protocol = self._client.protocol
+        goes_on = reply.positive or reply.code == _GO_AHEAD
+        if goes_on and protocol is not None and protocol._buffer:
+            # aiosmtplib would return the rest as the reply to what is written next: at worst as a
+            # refusal of a content that the relay accepts.
+            raise SMTPException("more than one reply")
+        return reply
 
     async def begin_content(self) -> Reply | None:
         """Write DATA; None if the relay awaits the content, else its refusal."""

@@ -27,6 +27,7 @@ def refused(error_code: ErrorCode, code: str, *, everywhere: bool = False) -> Re
 
 TIMEOUT = not_processed("TimeoutError")
 GONE = not_processed("SMTPServerDisconnected")
+TWICE = not_processed("SMTPException")
 BAD = ErrorCode.BAD_DESTINATION
 PROVIDER = ErrorCode.PROVIDER_REFUSED
 
@@ -78,6 +79,7 @@ CASES: list[tuple[Step, str | Fault, Answer, int]] = [
     (Step.MAIL, "452 4.3.1 disk full", not_processed("MAIL refused", "452 4.3.1"), 0),
     (Step.MAIL, "354 what?", not_processed("MAIL refused", "354"), 0),
     (Step.MAIL, "nonsense", not_processed("MAIL refused", "-1"), 0),
+    (Step.MAIL, "250 ok\r\n550 5.1.1 early", TWICE, 0),
     (Step.MAIL, Fault.HANG, TIMEOUT, 0),
     (Step.MAIL, Fault.DROP, GONE, 0),
     (Step.RCPT, "550 5.1.1 unknown", refused(BAD, "550 5.1.1", everywhere=True), 0),
@@ -99,6 +101,8 @@ CASES: list[tuple[Step, str | Fault, Answer, int]] = [
     (Step.DATA, "554 5.5.1 no valid recipients", refused(PROVIDER, "554 5.5.1"), 0),
     (Step.DATA, "451 4.3.0 later", not_processed("DATA refused", "451 4.3.0"), 0),
     (Step.DATA, "250 ok", not_processed("DATA refused", "250"), 0),
+    # What follows would be taken for the reply to the content, which the relay accepts.
+    (Step.DATA, "354 go ahead\r\n554 5.0.0 early", TWICE, 0),
     (Step.DATA, Fault.HANG, TIMEOUT, 0),
     (Step.DATA, Fault.DROP, GONE, 0),
     (Step.CONTENT, "552 5.3.4 too large", refused(PROVIDER, "552 5.3.4"), 0),
