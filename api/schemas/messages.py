@@ -123,7 +123,11 @@ class MessageView(View):
         description="Phone number or e-mail address the message is sent from.",
         examples=["+18005550100"],
     )
-    status: MessageStatus = Field(description="Current status.", examples=["DELIVERED"])
+    status: MessageStatus = Field(
+        description="Current status. Where the provider reports no delivery, such as a mail relay, "
+        "an accepted message ends as SENT, with `completedAt` set.",
+        examples=["DELIVERED"],
+    )
     units: int = Field(
         description="Units the message costs when billed: SMS segments or e-mail recipients. For a "
         "call, the minutes that are held until it ends, then the minutes it came to.",
@@ -165,7 +169,8 @@ class MessageView(View):
         examples=["2026-04-16T13:20:33.120Z"],
     )
     completed_at: Instant | None = Field(
-        description="Time at which the message reached a terminal status.",
+        description="Time at which the message ended: with its final status, or with SENT where the "
+        "provider reports no delivery.",
         examples=["2026-04-16T13:20:34.020Z"],
     )
     events: list[MessageEvent] = Field(description="Event history, oldest first.")

@@ -121,8 +121,8 @@ FAULTS: Final = (
         "a release of nothing is booked",
         _SETTLEMENT,
         "_END",
-        "WHERE part.units > 0",
-        "WHERE part.units >= 0",
+        "WHERE p.units > 0",
+        "WHERE p.units >= 0",
         _HISTORIES,
     ),
     Fault(

@@ -105,7 +105,9 @@ class CountingServer:
         assert task is not None
         self._handlers.add(task)
         try:
-            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            # It is cancelled only when the server is closed.
+            ended = (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError)
+            with contextlib.suppress(*ended):
                 while await self._exchange(reader, writer):
                     pass
         finally:
