@@ -169,8 +169,8 @@ class MessageView(View):
         examples=["2026-04-16T13:20:33.120Z"],
     )
     completed_at: Instant | None = Field(
-        description="Time at which the message ended: with its final status, or with SENT where the "
-        "provider reports no delivery.",
+        description="Time at which the message ended: with its final status, or with SENT where "
+        "the provider reports no delivery.",
         examples=["2026-04-16T13:20:34.020Z"],
     )
     events: list[MessageEvent] = Field(description="Event history, oldest first.")
