@@ -304,7 +304,8 @@ class Dispatching:
             self._report_timeout(claimed) if await_report and accepted is not None else None
         )
         opted_out = refused is not None and refused.error_code is ErrorCode.OPTED_OUT
-        several = opted_out or claimed.found.guarded
+        releases = spending_guard.releases(claimed, state_of(answer))
+        several = opted_out or releases
         async with self._database.transaction() if several else self._database.statement() as db:
             concluded = await conclude.conclude(
                 db,
@@ -321,7 +322,8 @@ class Dispatching:
             )
             if opted_out:
                 await self._suppress(db, step, claimed)
-            await spending_guard.release(db, step, claimed, concluded.state)
+            if releases:
+                await spending_guard.release(db, step, claimed, concluded.state)
         log_answer(answer, account=claimed.provider.account, attempt=claimed.number)
         taken = concluded.state is AttemptState.ACCEPTED
         if concluded.mismatch:

@@ -71,6 +71,11 @@ async def reserve(db: WriteSession, step: DispatchStep, claimed: Claimed, now: d
         await _warn_tenant(db, attempt, reservation.tenant, percent)
 
 
+def releases(claimed: Claimed, state: AttemptState) -> bool:
+    """Return whether this outcome of a call may release what its attempt reserves."""
+    return claimed.found.guarded and state in spending.RELEASED
+
+
 async def release(
     db: WriteSession, step: DispatchStep, claimed: Claimed, state: AttemptState
 ) -> None:
@@ -78,7 +83,7 @@ async def release(
 
     Idempotent. Call it last in the transaction that concludes the attempt.
     """
-    if claimed.found.guarded and state in spending.RELEASED:
+    if releases(claimed, state):
         await spending.release(
             db, tenant_id=step.tenant_id, message_id=step.message_id, number=claimed.number
         )
