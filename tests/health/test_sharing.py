@@ -2,10 +2,12 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from activities.messages.account_health import AccountHealth
@@ -173,6 +175,29 @@ async def test_the_simulators_failures_are_not_even_recorded(database: Database)
     assert available(worker, "simulator")
     assert await account.rows("SELECT 1 FROM account_health WHERE account = :a") == []
     assert await account.rows("SELECT 1 FROM account_circuit WHERE account = :a") == []
+
+
+async def test_a_settlement_does_not_wait_for_the_claim_of_a_probe(
+    account: Account, database: Database
+) -> None:
+    worker, other, fresh = account.worker(), account.worker(), Account(database)
+    first = NotProcessed(reason="first", account_fault=True)
+    account.record(worker, 1, first)
+    await worker.settle()
+    account.record(other, 3, replace(first, reason="second"))
+    fresh.record(other, 1, replace(first, reason="fresh"))
+    async with database.transaction() as claim:
+        locking = "UPDATE account_circuit SET version = version WHERE account = :a"
+        await claim.execute(text(locking), {"a": account.name})
+        async with asyncio.timeout(5):
+            await other.settle()
+    reading = await account.reading()
+    assert (reading.total, reading.last_error) == (Tally(attempts=4, failures=4), "first")
+    assert not available(other, account.name)
+    assert (await fresh.reading()).last_error == "fresh"
+    account.record(other, 1, replace(first, reason="third"))
+    await other.settle()
+    assert (await account.reading()).last_error == "third"
 
 
 async def test_without_an_account_that_counts_the_database_is_not_asked() -> None:

@@ -62,6 +62,8 @@ class SharedHealth:
 
 # Rows are locked in one order, to avoid deadlocks: evidence first, then circuits. A statement does
 # not see what it writes, so the evidence is what it returned and the other rows of the window.
+# It must not wait for the claim of a probe, which holds the row of its circuit: then the last error
+# stays as it was until the next failure.
 _SETTLE: Final = text(
     """
     WITH given AS (
@@ -85,14 +87,22 @@ _SETTLE: Final = text(
                slow = h.slow + excluded.slow,
                latency_ms = h.latency_ms + excluded.latency_ms
         RETURNING h.account, h.bucket, h.tenant_group, h.attempts, h.failures, h.slow
+    ), free AS MATERIALIZED (
+        SELECT c.account, told.error
+          FROM account_circuit c
+          JOIN unnest(CAST(:failed AS text[]), CAST(:errors AS text[])) AS told (account, error)
+            ON told.account = c.account
+         ORDER BY c.account FOR NO KEY UPDATE OF c SKIP LOCKED
+    ), noted AS (
+        UPDATE account_circuit c SET last_error = free.error, last_error_at = now()
+          FROM free WHERE c.account = free.account
     ), failed AS (
         INSERT INTO account_circuit AS c (account, version, openings, last_error, last_error_at)
         SELECT account, 0, 0, error, now()
           FROM unnest(CAST(:failed AS text[]), CAST(:errors AS text[])) AS told (account, error)
+         WHERE NOT EXISTS (SELECT 1 FROM account_circuit old WHERE old.account = told.account)
          ORDER BY account
-            ON CONFLICT (account) DO UPDATE SET
-               last_error = excluded.last_error, last_error_at = excluded.last_error_at
-        RETURNING c.account
+            ON CONFLICT (account) DO NOTHING
     ), recent AS (
         SELECT account, bucket, tenant_group, attempts, failures, slow FROM added
          UNION ALL
