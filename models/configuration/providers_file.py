@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -43,6 +44,7 @@ from models.configuration.setting_types import (
     TwilioProfile,
     TwilioSipDomain,
     WebUrl,
+    is_loopback,
 )
 from models.configuration.setting_types import TwilioAccount as TwilioSid
 from models.enums import Channel, MessageType
@@ -64,6 +66,13 @@ def _free_name(name: str) -> str:
     return name
 
 
+def _is_encrypted(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise FileMistake("must be https, except to this machine (loopback)")
+    return url
+
+
 AccountName: TypeAlias = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$"), AfterValidator(_free_name)
 ]
@@ -75,6 +84,10 @@ DomainName: TypeAlias = Annotated[
     Field(pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", max_length=253),
     AfterValidator(str.lower),
 ]
+
+
+ApiUrl: TypeAlias = Annotated[WebUrl, AfterValidator(_is_encrypted)]
+"""The address of a vendor's API; a secret is sent to it."""
 
 
 class AccountEntry(Entry):
@@ -127,9 +140,9 @@ class TwilioAccount(AccountEntry):
     """Twilio answers STOP and HELP itself: its default."""
     registration: TwilioRegistration | None = None
     sip_domain: TwilioSipDomain | None = None
-    api_url: WebUrl = "https://api.twilio.com"
-    messaging_url: WebUrl = "https://messaging.twilio.com"
-    trusthub_url: WebUrl = "https://trusthub.twilio.com"
+    api_url: ApiUrl = "https://api.twilio.com"
+    messaging_url: ApiUrl = "https://messaging.twilio.com"
+    trusthub_url: ApiUrl = "https://trusthub.twilio.com"
 
     @property
     def scope(self) -> AccountScope:

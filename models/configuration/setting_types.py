@@ -63,6 +63,14 @@ def _host(given: str) -> str:
     return host
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, so that nothing leaves it unencrypted."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def _secret(given: SecretStr) -> SecretStr:
     text = given.get_secret_value()
     if len(text) < SHORTEST_SECRET or text != text.strip() or not text.isprintable():

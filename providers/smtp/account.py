@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from models.configuration.setting_types import is_loopback
 from providers.smtp.addresses import ascii_domain, split_address
 
 _SHORTEST_KEY: Final = 1024
@@ -122,7 +122,7 @@ class SmtpAccount:
             raise ValueError("the name of an account has 1 to 32 characters")
         if not _HOST.fullmatch(self.host) or not 1 <= self.port <= 65535:
             raise ValueError("host or port of the SMTP relay is invalid")
-        if self.security is Security.PLAIN and not _is_loopback(self.host):
+        if self.security is Security.PLAIN and not is_loopback(self.host):
             raise ValueError("SMTP without TLS is allowed only to this machine (loopback)")
         if self.timeout < timedelta(seconds=1):
             raise ValueError("the timeout of an SMTP account is at least one second")
@@ -136,10 +136,3 @@ def _check_credentials(username: str | None, password: str | None) -> None:
     # AUTH PLAIN separates its fields by NUL (RFC 4616).
     if "\0" in f"{username}{password}":
         raise ValueError("user name and password of an SMTP account contain no NUL character")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

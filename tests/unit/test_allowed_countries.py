@@ -55,6 +55,36 @@ def test_a_number_is_allowed_by_its_country(
     assert allowed(countries) == expected
 
 
+PLACELESS = [
+    *("+19005551234", "+19765551234", "+12129765432", "+14169765432"),  # pay-per-call
+    *("+15005551234", "+15215551234", "+15335551234", "+15445551234", "+15665551234"),
+    *("+15775551234", "+15885551234", "+17005551234", "+17105551234", "+14565551234"),
+    *("+16005551234", "+16225551234"),  # Canada
+    *("+12115551234", "+19115551234", "+19995551234", "+18895551234", "+15555551234"),
+    *("+12955551234", "+13705551234", "+19605551234", "+12995551234"),
+]
+
+
+@pytest.mark.parametrize("channel", [Channel.SMS, Channel.VOICE])
+@pytest.mark.parametrize("number", PLACELESS)
+def test_a_north_american_number_without_a_place_has_no_country(
+    channel: Channel, number: str
+) -> None:
+    for allowed in ([], ["US"], ["US", "CA", "PR"]):
+        assert not AllowedCountries(mode=LIVE, chosen=allowed).allow(channel, number)
+    assert not AllowedCountries(mode=LIVE).allow(channel, number)
+    assert AllowedCountries(mode=LIVE, chosen=["US", "*"]).allow(channel, number)
+    assert AllowedCountries(mode=SIMULATOR).allow(channel, number)
+
+
+@pytest.mark.parametrize(
+    "code", ["800", "822", "833", "844", "855", "866", "877", "888", "212", "465", "679"]
+)
+def test_toll_free_numbers_and_new_area_codes_are_those_of_the_us(code: str) -> None:
+    for exchange in ("201", "555"):
+        assert AllowedCountries(mode=LIVE).allow(Channel.SMS, f"+1{code}{exchange}1234")
+
+
 def test_calls_are_held_to_the_same_countries_and_mail_to_none() -> None:
     countries = AllowedCountries(mode=LIVE)
     assert not countries.allow(Channel.VOICE, NUMBERS["JM"])

@@ -4,6 +4,7 @@ Only the area code is used: `phonenumbers` lacks numbers of new exchanges for mo
 registry decides on them in the end.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -36,6 +37,15 @@ _TERRITORY_OF: Final = {code: place for place, codes in US_TERRITORIES.items() f
 TOLL_FREE: Final = frozenset({"800", "822", "833", "844", "855", "866", "877", "888"})
 """Toll-free area codes. Source: 47 CFR 52.101(e) and NANPA; 822 is reserved for the next relief."""
 
+_UNASSIGNABLE: Final = re.compile(r".9.|37.|96.|976", re.ASCII)
+"""Area codes that nobody gets: reserved for longer numbers and in blocks, and that of pay-per-call.
+
+Source: NANPA, area codes not available for assignment.
+"""
+
+_PAY_PER_CALL: Final = "976"
+"""The exchange of pay-per-call services in any area code."""
+
 
 def area_code_of(number: str) -> str | None:
     """Return the area code of a number in E.164; None if it is not North American."""
@@ -50,6 +60,19 @@ def is_toll_free(area_code: str) -> bool:
 def is_geographic(area_code: str) -> bool:
     """Return whether an area code is geographic, and not for services, persons or government."""
     return not is_placeless(area_code) and not is_toll_free(area_code)
+
+
+def has_place(number: str) -> bool:
+    """Return whether a North American number is of a subscriber in some country.
+
+    Others are for services, persons or pay-per-call, or nobody has them. A toll-free number counts
+    as one with a place; so does one of a new area code, which `phonenumbers` lacks for months.
+    """
+    area_code, exchange = number[2:5], number[5:8]
+    if is_toll_free(area_code):
+        return True
+    unassigned = _UNASSIGNABLE.fullmatch(area_code) is not None
+    return is_geographic(area_code) and not unassigned and exchange != _PAY_PER_CALL
 
 
 @lru_cache(maxsize=1000)

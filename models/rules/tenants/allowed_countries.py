@@ -8,7 +8,13 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from models.enums import Channel, DeliveryMode
 from models.rules.billing.pricing import country_of
-from models.rules.senders.north_america import US_TERRITORIES, area_code_of, is_us, region_of
+from models.rules.senders.north_america import (
+    US_TERRITORIES,
+    area_code_of,
+    has_place,
+    is_us,
+    region_of,
+)
 
 HOME: Final = "US"
 """Country of a tenant that names none."""
@@ -51,11 +57,13 @@ def _destination_of(number: str) -> str:
     """Return the country of a number; empty if it has none or it is unknown.
 
     A North American number has the country of its area code, because new exchanges are unknown for
-    months.
+    months; without a place it has none, because such numbers can cost much.
     """
     area_code = area_code_of(number)
     if area_code is None:
         return _main(country_of(Channel.SMS, number))
+    if not has_place(number):
+        return ""
     return _US if is_us(area_code) else region_of(area_code)
 
 

@@ -122,6 +122,23 @@ async def test_a_live_tenant_sends_to_its_own_country_only(
     assert await code_of(tenant, path, SENDS[path]) == ""
 
 
+@pytest.mark.parametrize("path", sorted(SENDS))
+async def test_a_premium_number_needs_any_country(
+    gym: Integrator, database: Database, routed: None, vendor: str, path: str
+) -> None:
+    premium = {**SENDS[path], "to": "+19005551234"}
+    tenant = await live(database, gym, allowed=["US"])
+    await carded(database, tenant, vendor)
+    assert await code_of(tenant, path, premium) == "DESTINATION_NOT_ALLOWED"
+    async with database.transaction() as db:
+        await db.execute(
+            text("UPDATE tenant SET allowed_countries = '{*}' WHERE id = :t"),
+            {"t": tenant.tenant_id},
+        )
+    again = await make_integrator(database, gym.client, tenant.tenant_id)
+    assert await code_of(again, path, premium) == ""
+
+
 async def test_a_tenant_elsewhere_sends_to_its_own_country_only(
     gym: Integrator, database: Database, routed: None, vendor: str
 ) -> None:
@@ -204,6 +221,7 @@ async def test_a_quote_gives_the_same_reasons(
         return found
 
     assert await reason(ABROAD) == "DESTINATION_NOT_ALLOWED"
+    assert await reason("+19005551234") == "DESTINATION_NOT_ALLOWED"
     assert await reason(SMS["to"]) == "NO_RATE"
     await carded(database, tenant, vendor)
     assert await reason(SMS["to"]) is None

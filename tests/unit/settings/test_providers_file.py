@@ -161,6 +161,44 @@ def another(name: str, *lines: str, twilio: str = TWILIO) -> str:
     return "\n".join([twilio.replace('"twilio"\nvendor', f'"{name}"\nvendor'), *lines])
 
 
+URLS = ("api_url", "messaging_url", "trusthub_url")
+
+
+@pytest.mark.parametrize("key", URLS)
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "http://api.twilio.com",
+            "HTTP://api.twilio.com",
+            "http://10.0.0.7:8080",
+            "http://0.0.0.0",
+        ),
+        *("http://[2001:db8::1]", "http://[::]", "http://localhost.example.com"),
+        *("http://127.0.0.1.example.com", "http://128.0.0.1", "http://proxy/127.0.0.1"),
+    ],
+)
+def test_no_secret_leaves_the_machine_unencrypted(tmp_path: Path, key: str, url: str) -> None:
+    assert refused(tmp_path, TWILIO + f'{key} = "{url}"') == [
+        f"account twilio {key}: must be https, except to this machine (loopback)"
+    ]
+
+
+@pytest.mark.parametrize("key", URLS)
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://api.twilio.com", "https://10.0.0.7", "http://127.0.0.1:8080"),
+        *("http://127.255.255.254", "http://[::1]:8080", "http://LocalHost:8080/v1"),
+    ],
+)
+def test_a_vendor_is_called_encrypted_or_on_this_machine(
+    tmp_path: Path, key: str, url: str
+) -> None:
+    (account,) = read_providers_file(write_file(tmp_path, TWILIO + f'{key} = "{url}"')).accounts
+    assert getattr(account, key) == url
+
+
 def test_a_number_belongs_to_one_account(tmp_path: Path) -> None:
     number = 'numbers = ["+12015550123"]'
     plain = "\n".join(line for line in TWILIO.splitlines() if "registration" not in line)
