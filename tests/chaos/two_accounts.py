@@ -119,7 +119,10 @@ async def go_live(database: Database, tenant_id: int) -> None:
     now = datetime.now(UTC)
     async with database.transaction() as db:
         await make_over(db, tenant_id, DeliveryMode.LIVE)
-        await db.execute(text("DELETE FROM sender_number WHERE tenant_id = :id"), {"id": tenant_id})
+        await db.execute(
+            text("DELETE FROM sender_number WHERE tenant_id = :id OR number = ANY(:numbers)"),
+            {"id": tenant_id, "numbers": list(NUMBERS.values())},
+        )
         db.add_all(
             SenderNumber(number=number, tenant_id=tenant_id, merchant_id=None, created_at=now)
             for number in NUMBERS.values()
