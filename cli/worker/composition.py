@@ -15,7 +15,12 @@ from activities.messages.reconcile import Reconciliation
 from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
 from activities.senders.grant_slots import SenderSlots
-from activities.system.expired_records import ExpiredHealth, ExpiredRecords, ExpiredWindows
+from activities.system.expired_records import (
+    ExpiredHealth,
+    ExpiredRecords,
+    ExpiredSpending,
+    ExpiredWindows,
+)
 from activities.system.step_failures import CountedFailures
 from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
@@ -95,6 +100,7 @@ def assemble(
                 ExpiredRecords(housekeeping),
                 ExpiredWindows(housekeeping),
                 ExpiredHealth(housekeeping),
+                ExpiredSpending(housekeeping),
             ],
         ),
         sender_slots=SenderSlots(database, client),
