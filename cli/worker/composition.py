@@ -1,6 +1,6 @@
 """Builds the worker's activities with their dependencies."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,12 @@ from activities.messages.reconcile import Reconciliation
 from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
 from activities.senders.grant_slots import SenderSlots
-from activities.system.expired_records import ExpiredHealth, ExpiredRecords, ExpiredWindows
+from activities.system.expired_records import (
+    ExpiredHealth,
+    ExpiredRecords,
+    ExpiredSpending,
+    ExpiredWindows,
+)
 from activities.system.step_failures import CountedFailures
 from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
@@ -24,7 +29,6 @@ from activities.system.sweep_registrations import RegistrationSweep
 from activities.system.sweep_voice import DirectorySweep
 from activities.system.watch_alerts import Watching
 from activities.voice.provisioning import Provisioning
-from models.enums import Channel, DeliveryMode
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.sip import SipSecrets
 from models.session import Database
@@ -96,6 +100,7 @@ def assemble(
                 ExpiredRecords(housekeeping),
                 ExpiredWindows(housekeeping),
                 ExpiredHealth(housekeeping),
+                ExpiredSpending(housekeeping),
             ],
         ),
         sender_slots=SenderSlots(database, client),
@@ -145,18 +150,3 @@ def _provisioning(
     return Provisioning(
         database, directory, None if secret is None else SipSecrets(secret.get_secret_value())
     )
-
-
-def check_replies(routes: Routes, heard: Container[str]) -> None:
-    """Refuse a LIVE route for SMS whose provider sends no inbound texts, so that STOP is lost.
-
-    Raises:
-        IncompleteSettings: there is one; `heard` are the providers whose texts the API receives.
-    """
-    live = routes.able(DeliveryMode.LIVE, Channel.SMS)
-    deaf = [provider.account for provider in live if provider.account not in heard]
-    if deaf:
-        raise IncompleteSettings(
-            f"LIVE tenants would send SMS by {', '.join(deaf)}: nobody here takes the texts that "
-            "come back, so no STOP would be heard. See Inbound texts in docs/providers.md."
-        )

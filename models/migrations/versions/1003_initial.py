@@ -240,6 +240,7 @@ def _create_spending_day() -> None:
             "tenant_id", "day", "account", "shard", name=op.f("pk_spending_day")
         ),
     )
+    op.create_index("ix_spending_day_day", "spending_day", ["day"], unique=False)
 
 
 def _create_tenant() -> None:
