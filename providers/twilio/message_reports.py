@@ -7,6 +7,7 @@ in an unknown zone. So the time of arrival is that of the event. It has no price
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 from urllib.parse import urlsplit
 
 from models.enums import Channel
@@ -14,6 +15,9 @@ from providers.ports.messages import Report, VerifyReports, Webhook
 from providers.twilio.client import Account
 from providers.twilio.message_codes import SID, STATUSES, error_code_of, suppression_of
 from providers.twilio.signatures import first, signed_form
+
+_LONGEST_RECIPIENT: Final = 320
+"""Characters that can be stored."""
 
 
 def report_verifier(account: Account, clock: Callable[[], datetime]) -> VerifyReports:
@@ -52,7 +56,7 @@ def report_of(
     """Return the report of a message's status; None if it says only that Twilio has the message.
 
     Raises:
-        ValueError: `sid` is not the id of a message.
+        ValueError: `sid` is not the id of a message, or the recipient cannot be stored.
     """
     if not SID.fullmatch(sid):
         raise ValueError("not the id of a message")
@@ -68,13 +72,22 @@ def report_of(
         phase=status,
         reported_at=at,
         channel=Channel.SMS,
-        recipient=recipient or None,
+        recipient=_recipient(recipient),
         suppresses=suppression_of(error_code),
         error_code=error_code,
         provider_code=None if error_code is None or code is None else str(code),
         price=price,
         price_settled=price_settled,
     )
+
+
+def _recipient(given: str | None) -> str | None:
+    """Return the recipient of a form; None if there is none. Raises ValueError if not storable."""
+    if not given:
+        return None
+    if len(given) > _LONGEST_RECIPIENT or not given.isprintable():
+        raise ValueError("not a recipient")
+    return given
 
 
 def _code(given: str | None) -> int | None:
