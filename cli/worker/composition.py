@@ -45,8 +45,8 @@ class Parts:
     """A worker's activities and the data of its task queues."""
 
     dispatching: Dispatching
-    truth: Reconciliation
-    ledger: Settlement
+    reconciliation: Reconciliation
+    settlement: Settlement
     sweeping: Sweeping
     sender_slots: SenderSlots
     payments: Payments
@@ -73,7 +73,7 @@ def assemble(
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
-    truth = Reconciliation(database, routes)
+    reconciliation = Reconciliation(database, routes)
     health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
     return Parts(
         dispatching=Dispatching(
@@ -85,8 +85,8 @@ def assemble(
             sweep_grace=settings.sweep_grace,
             health=health,
         ),
-        truth=truth,
-        ledger=Settlement(database, routes),
+        reconciliation=reconciliation,
+        settlement=Settlement(database, routes),
         sweeping=Sweeping(
             housekeeping,
             client,
@@ -95,7 +95,7 @@ def assemble(
             every=settings.sweep_every,
             grace=settings.sweep_grace,
             look_every=START_LOOK_EVERY,
-            tasks=list(_sweep_tasks(settings, housekeeping, client, truth)),
+            tasks=list(_sweep_tasks(settings, housekeeping, client, reconciliation)),
             expiries=[
                 ExpiredRecords(housekeeping),
                 ExpiredWindows(housekeeping),
@@ -124,13 +124,13 @@ def assemble(
 
 
 def _sweep_tasks(
-    settings: Settings, database: Database, client: Client, truth: Reconciliation
+    settings: Settings, database: Database, client: Client, reconciliation: Reconciliation
 ) -> Iterator[SweepTask[Any]]:
     """Build the sweeper's tasks besides messages."""
     grace = settings.sweep_grace
     yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
     yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
-    yield PriceSweep(database, truth.ask_price)
+    yield PriceSweep(database, reconciliation.ask_price)
     if settings.voice_directory != kamailio.NAME:
         yield DirectorySweep(database, client, grace=grace)
 
