@@ -127,4 +127,28 @@ FAULTS: Final = (
         "if provider.account in ():",
         _CLAIMS,
     ),
+    Fault(
+        "the sharing of health waits for the claim of a probe",
+        _QUERIES,
+        "_SETTLE",
+        "FOR NO KEY UPDATE OF c SKIP LOCKED",
+        "FOR NO KEY UPDATE OF c",
+        _SHARED,
+    ),
+    Fault(
+        "a text to a listed number comes from any account",
+        "models/queries/consent/inbound_numbers.py",
+        "KnownNumber.is_received_by",
+        "if listed_by and account not in {SANDBOX, *listed_by}:",
+        "if account in ():",
+        ("tests/inbound/test_other_account.py",),
+    ),
+    Fault(
+        "totals of the last 400 days are deleted",
+        "models/queries/accounts/expired_spending.py",
+        "_DELETE_EXPIRED",
+        "WHERE day < CAST(:before AS date)",
+        "WHERE day <= CAST(:before AS date)",
+        ("tests/spending/test_expiry.py",),
+    ),
 )
