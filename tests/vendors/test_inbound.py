@@ -15,6 +15,7 @@ from models.enums import Channel, DeliveryMode
 from models.settings import IncompleteSettings
 from providers.ports.messages import ForgedWebhook, InboundText, Webhook
 from providers.routing import Routes
+from providers.twilio.client import Account
 from providers.twilio.inbound import inbound_verifier
 from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.unit.providers.test_routing import Vendor
@@ -72,7 +73,9 @@ def posted(headers: Mapping[str, str], body: bytes) -> Webhook:
 
 
 async def read(headers: Mapping[str, str], body: bytes, *, url: str = URL) -> InboundText:
-    text = await inbound_verifier(TOKEN, url, lambda: NOW)(posted(headers, body))
+    text = await inbound_verifier(Account(sid=ACCOUNT, token=TOKEN), url, lambda: NOW)(
+        posted(headers, body)
+    )
     assert text is not None
     return text
 
