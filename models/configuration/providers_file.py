@@ -37,6 +37,7 @@ from models.configuration.file_entries import (
     Word,
     mistakes,
 )
+from models.configuration.regular_files import read_regular
 from models.configuration.setting_types import (
     Email,
     Host,
@@ -293,8 +294,7 @@ def read_providers_file(path: Path) -> ProvidersFile:
 
 def _document(path: Path) -> Mapping[str, Any]:
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+        content = read_regular(path, LARGEST_FILE + 1)
         if len(content) > LARGEST_FILE:
             raise BadSettings(f"{VARIABLE} is larger than {LARGEST_FILE} bytes")
         return tomllib.loads(content.decode("utf-8"))
