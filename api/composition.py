@@ -221,6 +221,7 @@ def _consent(
             connections.starters.sends,
             connections.verifiers.inbound_texts,
             scope=connections.vendors.routes.scope,
+            listed_by=connections.vendors.routes.listed_by,
             start_within=settings.start_within,
             clock=clock,
         ),

@@ -10,14 +10,13 @@ import statistics
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
 from bench.harness import Harness, running
 from bench.wire import Refused
 from models.session import Database
-from tests.chaos.two_accounts import Account, go_live, opened, write_providers_file
+from tests.chaos.two_accounts import Account, go_live, opened, recipient, write_providers_file
 from tests.contacts import CONTACT_KEYS
 from tests.stack import async_url, free_port
 from tests.vendors.counting_server import Behaviour
@@ -28,8 +27,6 @@ _PATH = "/api/v1/messages/sms"
 _BETWEEN = 0.2
 """Seconds between two messages of each account."""
 _SETTLED_WITHIN = 60
-
-_recipients = count()
 
 
 async def measure(rounds: int, seconds: float) -> None:
@@ -83,7 +80,7 @@ async def _load(harness: Harness, seconds: float) -> list[int]:
     async def send(kind: str) -> None:
         body = {
             "merchantId": harness.owner.merchant,
-            "to": _recipient(),
+            "to": recipient(),
             "message": "Your code is 123456",
             "type": kind,
         }
@@ -108,12 +105,6 @@ async def _post(harness: Harness, key: str, body: bytes) -> bytes:
             if refused.status not in (429, 503):
                 raise
         await asyncio.sleep(_BETWEEN)
-
-
-def _recipient() -> str:
-    """Return a new number; few have the same prefix, which the limits of destinations count."""
-    area, exchange = divmod(next(_recipients), 700)
-    return f"+1{212 + area}{220 + exchange}1234"
 
 
 async def _waits(harness: Harness, otps: Sequence[int]) -> list[float]:

@@ -112,9 +112,13 @@ class Accounts:
         self,
         open_account: Callable[[ConfiguredAccount], OpenAccount],
         publish: Callable[[Configuration, Mapping[str, Account]], None] = lambda *_: None,
+        *,
+        check: Callable[[Mapping[str, Account]], None] = lambda _: None,
     ) -> None:
+        """`check` raises BadSettings for accounts that must not be used together."""
         self._open_account = open_account
         self._publish = publish
+        self._check = check
         self._configuration = Configuration()
         self._accounts: dict[str, Account] = {}
 
@@ -144,8 +148,8 @@ class Accounts:
         """Use another reading of the file. An unchanged account keeps its connections.
 
         Raises:
-            BadSettings: an account cannot be opened, or is another one at its vendor than before
-                under this name. Then nothing is changed.
+            BadSettings: an account cannot be opened, is another one at its vendor than before
+                under this name, or the check fails. Then nothing is changed.
         """
         before = self._accounts
         opened = {
@@ -157,6 +161,7 @@ class Accounts:
             for name, account in before.items()
             if name not in opened
         }
+        self._check(opened)
         self._configuration = configuration
         self._accounts = {**opened, **removed}
         self._publish(configuration, self._accounts)

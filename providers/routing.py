@@ -90,6 +90,13 @@ class Routes:
         """Return who may use an account and its senders; None: everyone, and every sender."""
         return self._scopes.get(account)
 
+    def listed_by(self, number: str) -> frozenset[str]:
+        """Return the accounts that the providers file lists a number under.
+
+        It is one at most, but one that was taken out is still here for a while.
+        """
+        return frozenset(name for name, scope in self._scopes.items() if number in scope.numbers)
+
     def _serves(self, account: str, tenant: str) -> bool:
         scope = self._scopes.get(account)
         return scope is None or scope.serves(tenant)

@@ -8,8 +8,9 @@ from typing import Protocol, TypeVar
 import httpx
 
 from models.configuration.accounts import Configuration, ConfiguredAccount
-from models.configuration.providers_file import TwilioAccount
-from models.enums import DeliveryMode
+from models.configuration.environment_settings import BadSettings
+from models.configuration.providers_file import VARIABLE, TwilioAccount
+from models.enums import Channel, DeliveryMode
 from models.rules.accounts.account_scope import AccountScope
 from models.rules.accounts.names import SIMULATOR
 from models.rules.accounts.routing_table import RoutingTable
@@ -103,7 +104,7 @@ def open_providers(
             payments={} if secret is None else {SIMULATOR: payments.verifier(secret)},
             registrations=containers.registrations,
         ),
-        accounts=Accounts(open_one, containers.publish),
+        accounts=Accounts(open_one, containers.publish, check=check_replies),
     )
 
 
@@ -128,6 +129,28 @@ def check_accounts(configuration: Configuration, settings: VendorSettings) -> No
     accounts = Accounts(lambda configured: open_account(configured, settings, http, _never))
     for configured in configuration.accounts:
         accounts.open(configured)
+
+
+def check_replies(accounts: Mapping[str, Account]) -> None:
+    """Raise BadSettings if texts could be sent by an account that takes none: STOP would be lost.
+
+    A retired account sends nothing.
+    """
+    without_replies = [
+        name
+        for name, account in accounts.items()
+        if not account.retired and _sends_texts(account.opened) and account.opened.inbound is None
+    ]
+    if without_replies:
+        raise BadSettings(
+            f"{VARIABLE}: LIVE tenants would send SMS by {', '.join(without_replies)}: nobody here "
+            "takes the texts that come back, so no STOP would be received. See Inbound texts in "
+            "docs/providers.md."
+        )
+
+
+def _sends_texts(opened: OpenAccount) -> bool:
+    return opened.messages is not None and Channel.SMS in opened.messages.channels
 
 
 def _never() -> datetime:

@@ -73,6 +73,8 @@ class AccountHealth:
         self._circuits: dict[str, KnownCircuit] = {}
         self._offset = datetime.now(UTC) - timedelta(seconds=clock())
         self._pending = Evidence()
+        self._shown: set[str] = set()
+        """Accounts that the metrics have."""
         self._wake = asyncio.Event()
 
     def unavailable(self, tenant_id: int, message_id: int, *, urgent: bool) -> dict[str, datetime]:
@@ -174,6 +176,7 @@ class AccountHealth:
         A change names the version it was decided by, so of several workers one makes it.
         """
         if not set(self._accounts()) - self._exempt and not self._pending.tallies:
+            self._show()
             return
         stored, self._pending = self._pending, Evidence()
         stored.drop_old(self._clock())
@@ -235,8 +238,12 @@ class AccountHealth:
         )
 
     def _show(self) -> None:
-        now = self._now()
-        for account in set(self._accounts()) - self._exempt:
+        now, accounts = self._now(), set(self._accounts()) - self._exempt
+        for account in self._shown - accounts:
+            for one in CircuitState:
+                PROVIDER_CIRCUIT.remove(account, one)
+        self._shown = accounts
+        for account in accounts:
             state = state_of(self._circuits.get(account, KnownCircuit()).circuit, now)
             for one in CircuitState:
                 PROVIDER_CIRCUIT.labels(account, one).set(one is state)

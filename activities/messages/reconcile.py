@@ -58,22 +58,22 @@ class Reconciliation:
         concluded = await self._conclude(step, attempt, AttemptState.AMBIGUOUS)
         if concluded.state is AttemptState.ACCEPTED:
             return self._found(attempt, reported=concluded.reported)
-        truth = await self._ask(step, attempt)
-        if isinstance(truth, Listed):
-            truth = await self._resolve(truth, step, attempt)
-        return await self._conclude_by(truth, step, attempt, asked_at)
+        answer = await self._ask(step, attempt)
+        if isinstance(answer, Listed):
+            answer = await self._resolve(answer, step, attempt)
+        return await self._conclude_by(answer, step, attempt, asked_at)
 
     async def _conclude_by(
-        self, truth: LookUp, step: ReconcileStep, attempt: AskableAttempt, asked_at: datetime
+        self, answer: LookUp, step: ReconcileStep, attempt: AskableAttempt, asked_at: datetime
     ) -> ReconcileResult:
         """Write what the answer to a question, asked at `asked_at`, proves."""
-        if isinstance(truth, Found):
+        if isinstance(answer, Found):
             concluded = await self._conclude(
-                step, attempt, AttemptState.ACCEPTED, truth.provider_message_id
+                step, attempt, AttemptState.ACCEPTED, answer.provider_message_id
             )
             if concluded.state is AttemptState.ACCEPTED:
                 return self._found(attempt, reported=concluded.reported)
-        if isinstance(truth, NotFound) and self._absence_is_sure(attempt, asked_at):
+        if isinstance(answer, NotFound) and self._absence_is_sure(attempt, asked_at):
             concluded = await self._conclude(step, attempt, AttemptState.ABSENT)
             if concluded.state is AttemptState.ABSENT:
                 return ReconcileResult(finding=Finding.ABSENT)
@@ -132,17 +132,17 @@ class Reconciliation:
         """Ask the provider, and store every report that it returns."""
         provider = self._routes.find(attempt.account)
         if provider is None:  # it is not configured any more, but messages are still open
-            truth: LookUp = Unanswered(reason="no such provider any more")
+            answer: LookUp = Unanswered(reason="no such provider any more")
         else:
-            truth = await provider.look_up(_look_up_request(attempt))
-        if isinstance(truth, Unanswered):
+            answer = await provider.look_up(_look_up_request(attempt))
+        if isinstance(answer, Unanswered):
             log.warning(
                 "provider look-up failed",
-                extra={"account": attempt.account, "reason": truth.reason},
+                extra={"account": attempt.account, "reason": answer.reason},
             )
-        if isinstance(truth, Found):
-            await self._store_reports(truth, step, attempt)
-        return truth
+        if isinstance(answer, Found):
+            await self._store_reports(answer, step, attempt)
+        return answer
 
     async def _resolve(
         self, listed: Listed, step: ReconcileStep, attempt: AskableAttempt

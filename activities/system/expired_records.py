@@ -1,9 +1,9 @@
-"""Deletes rows that have outlived their use: idempotency records, times of sends, health."""
+"""Deletes rows that have outlived their use: idempotency records, sends, health, spending."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
-from models.queries.accounts import health
+from models.queries.accounts import expired_spending, health
 from models.queries.messages import destinations
 from models.queries.tenants.idempotency_records import delete_records_before
 from models.session import Database
@@ -50,3 +50,15 @@ class ExpiredHealth:
         """Delete at most `most` rows, the oldest first; return how many were deleted."""
         async with self._database.transaction() as db:
             return await health.delete_expired(db, now=now, most=most)
+
+
+class ExpiredSpending:
+    """Deletes totals of days that are long over; what each attempt has cost stays. Idempotent."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def delete(self, now: datetime, most: int) -> int:
+        """Delete at most `most` rows, the oldest first; return how many were deleted."""
+        async with self._database.transaction() as db:
+            return await expired_spending.delete_expired(db, now=now, most=most)

@@ -1,6 +1,6 @@
 """Builds the worker's activities with their dependencies."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,12 @@ from activities.messages.reconcile import Reconciliation
 from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
 from activities.senders.grant_slots import SenderSlots
-from activities.system.expired_records import ExpiredHealth, ExpiredRecords, ExpiredWindows
+from activities.system.expired_records import (
+    ExpiredHealth,
+    ExpiredRecords,
+    ExpiredSpending,
+    ExpiredWindows,
+)
 from activities.system.step_failures import CountedFailures
 from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
@@ -24,7 +29,6 @@ from activities.system.sweep_registrations import RegistrationSweep
 from activities.system.sweep_voice import DirectorySweep
 from activities.system.watch_alerts import Watching
 from activities.voice.provisioning import Provisioning
-from models.enums import Channel, DeliveryMode
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.sip import SipSecrets
 from models.session import Database
@@ -41,8 +45,8 @@ class Parts:
     """A worker's activities and the data of its task queues."""
 
     dispatching: Dispatching
-    truth: Reconciliation
-    ledger: Settlement
+    reconciliation: Reconciliation
+    settlement: Settlement
     sweeping: Sweeping
     sender_slots: SenderSlots
     payments: Payments
@@ -69,7 +73,7 @@ def assemble(
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
-    truth = Reconciliation(database, routes)
+    reconciliation = Reconciliation(database, routes)
     health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
     return Parts(
         dispatching=Dispatching(
@@ -81,8 +85,8 @@ def assemble(
             sweep_grace=settings.sweep_grace,
             health=health,
         ),
-        truth=truth,
-        ledger=Settlement(database, routes),
+        reconciliation=reconciliation,
+        settlement=Settlement(database, routes),
         sweeping=Sweeping(
             housekeeping,
             client,
@@ -91,11 +95,12 @@ def assemble(
             every=settings.sweep_every,
             grace=settings.sweep_grace,
             look_every=START_LOOK_EVERY,
-            tasks=list(_sweep_tasks(settings, housekeeping, client, truth)),
+            tasks=list(_sweep_tasks(settings, housekeeping, client, reconciliation)),
             expiries=[
                 ExpiredRecords(housekeeping),
                 ExpiredWindows(housekeeping),
                 ExpiredHealth(housekeeping),
+                ExpiredSpending(housekeeping),
             ],
         ),
         sender_slots=SenderSlots(database, client),
@@ -119,13 +124,13 @@ def assemble(
 
 
 def _sweep_tasks(
-    settings: Settings, database: Database, client: Client, truth: Reconciliation
+    settings: Settings, database: Database, client: Client, reconciliation: Reconciliation
 ) -> Iterator[SweepTask[Any]]:
     """Build the sweeper's tasks besides messages."""
     grace = settings.sweep_grace
     yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
     yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
-    yield PriceSweep(database, truth.ask_price)
+    yield PriceSweep(database, reconciliation.ask_price)
     if settings.voice_directory != kamailio.NAME:
         yield DirectorySweep(database, client, grace=grace)
 
@@ -145,18 +150,3 @@ def _provisioning(
     return Provisioning(
         database, directory, None if secret is None else SipSecrets(secret.get_secret_value())
     )
-
-
-def check_replies(routes: Routes, heard: Container[str]) -> None:
-    """Refuse a LIVE route for SMS whose provider sends no inbound texts, so that STOP is lost.
-
-    Raises:
-        IncompleteSettings: there is one; `heard` are the providers whose texts the API receives.
-    """
-    live = routes.able(DeliveryMode.LIVE, Channel.SMS)
-    deaf = [provider.account for provider in live if provider.account not in heard]
-    if deaf:
-        raise IncompleteSettings(
-            f"LIVE tenants would send SMS by {', '.join(deaf)}: nobody here takes the texts that "
-            "come back, so no STOP would be heard. See Inbound texts in docs/providers.md."
-        )

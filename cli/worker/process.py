@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from api.services.accounts.reload import AccountReload
 from api.services.system.readiness import Readiness
-from cli.worker.composition import assemble, check_replies
+from cli.worker.composition import assemble
 from cli.worker.health import serve_health
 from cli.worker.queues import AccountWorkers, workers
 from cli.worker.system_workflows import keep_system_workflows, start_system_workflows
@@ -56,7 +56,6 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         providers = open_providers(settings, http, lambda: datetime.now(UTC))
         stack.push_async_callback(providers.accounts.close)
         await providers.accounts.replace(_configuration(settings))
-        check_replies(providers.vendors.routes, providers.verifiers.inbound_texts)
         parts = assemble(settings, database, client, providers.vendors, housekeeping=housekeeping)
         for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)

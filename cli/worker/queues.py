@@ -106,9 +106,9 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
     return {
         names.MESSAGES: [
             parts.dispatching.dispatch,
-            parts.truth.reconcile,
-            parts.truth.poll,
-            parts.ledger.settle,
+            parts.reconciliation.reconcile,
+            parts.reconciliation.poll,
+            parts.settlement.settle,
         ],
         names.MONEY: [
             parts.payments.charge,

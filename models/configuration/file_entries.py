@@ -101,7 +101,7 @@ class SecretSource(Entry):
     """Where a secret is: in an environment variable or in a file, never in the TOML file itself."""
 
     env: Variable | None = None
-    file: FilePath | None = None
+    file: FilePath | None = Field(default=None, repr=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -118,14 +118,14 @@ class SecretSource(Entry):
 
     @property
     def place(self) -> str:
-        """Where the secret is, for errors."""
-        return f"variable {self.env}" if self.env is not None else f"file {self.file}"
+        """Where the secret is, for errors; never a path, which may be a secret by mistake."""
+        return f"variable {self.env}" if self.env is not None else "the file that this key names"
 
     def read(self, environ: Mapping[str, str]) -> SecretStr:
         """Return the secret without surrounding white space.
 
         Raises:
-            FileMistake: there is none; the message names the place.
+            FileMistake: there is none; the message names the variable.
         """
         text = environ.get(self.env, "") if self.env is not None else self._text()
         if not text.strip():

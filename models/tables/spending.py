@@ -4,7 +4,15 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import CheckConstraint, Date, ForeignKeyConstraint, Numeric, SmallInteger, String
+from sqlalchemy import (
+    CheckConstraint,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    SmallInteger,
+    String,
+)
 from sqlmodel import BigInteger, Field
 
 from models.tables.base import Table, not_negative, tenant_key
@@ -30,6 +38,7 @@ class SpendingDay(Table, table=True):
         CheckConstraint("(tenant_id = 0) <> (account = '')", name="owner"),
         CheckConstraint(f"shard BETWEEN 0 AND {SHARDS - 1}", name="shard"),
         not_negative("reserved", "booked"),
+        Index("ix_spending_day_day", "day"),
     )
 
     tenant_id: int = tenant_key()

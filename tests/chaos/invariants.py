@@ -89,7 +89,8 @@ LAWS: Final = {
           LEFT JOIN usage_record u ON u.tenant_id = m.tenant_id AND u.message_id = m.id
          WHERE m.tenant_id = :tenant
            AND (EXISTS (SELECT 1 FROM attempt a WHERE a.tenant_id = m.tenant_id
-                           AND a.message_id = m.id AND a.state = 'ACCEPTED')
+                           AND a.message_id = m.id AND (a.state = 'ACCEPTED'
+                               OR m.corrected_at IS NOT NULL AND a.state = 'AMBIGUOUS'))
                 <> (u.message_id IS NOT NULL) OR u.units <> m.billed_units)
     """,
     "day totals are the sum of their records": """
@@ -127,7 +128,7 @@ LAWS: Final = {
     "no attempt is in doubt, and at most one was accepted": """
         SELECT m.id, array_agg(a.state ORDER BY a.number) FROM message m
           JOIN attempt a ON a.tenant_id = m.tenant_id AND a.message_id = m.id
-         WHERE m.tenant_id = :tenant AND m.status <> 'UNKNOWN'
+         WHERE m.tenant_id = :tenant AND m.status <> 'UNKNOWN' AND m.corrected_at IS NULL
          GROUP BY m.id
         HAVING count(*) FILTER (WHERE a.state = 'ACCEPTED') > 1
             OR count(*) FILTER (WHERE a.state IN ('REQUESTED', 'AMBIGUOUS')) > 0

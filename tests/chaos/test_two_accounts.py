@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.chaos.invariants import broken_laws
-from tests.chaos.two_accounts import Account, circuit_of, live_integrator, opened
-from tests.e2e.harness import Harness, Integrator, number, until
+from tests.chaos.two_accounts import Account, circuit_of, live_integrator, opened, recipient
+from tests.e2e.harness import Harness, Integrator, until
 from tests.vendors.counting_server import Behaviour, CountingServer
 
 pytestmark = pytest.mark.xdist_group("chaos")
@@ -35,7 +35,7 @@ async def accounts(
 
 async def _send(integrator: Integrator, most: int) -> list[str]:
     """Send to so many recipients, half of them OTPs; return the recipients."""
-    recipients = [number() for _ in range(most)]
+    recipients = [recipient() for _ in range(most)]
     free = asyncio.Semaphore(20)
 
     async def send(position: int, to: str) -> None:

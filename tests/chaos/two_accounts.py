@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,8 @@ from tests.vendors.twilio_double import ACCOUNT, TOKEN, TwilioDouble
 TOKEN_VARIABLE: Final = "CHAOS_TWILIO_TOKEN"
 NUMBERS: Final = {"first": "+12135550123", "second": "+12135550124"}
 """Sender number of each account."""
+_recipients = count()
+
 SECONDS: Final = 1
 """Time-out of a call."""
 
@@ -119,7 +122,10 @@ async def go_live(database: Database, tenant_id: int) -> None:
     now = datetime.now(UTC)
     async with database.transaction() as db:
         await make_over(db, tenant_id, DeliveryMode.LIVE)
-        await db.execute(text("DELETE FROM sender_number WHERE tenant_id = :id"), {"id": tenant_id})
+        await db.execute(
+            text("DELETE FROM sender_number WHERE tenant_id = :id OR number = ANY(:numbers)"),
+            {"id": tenant_id, "numbers": list(NUMBERS.values())},
+        )
         db.add_all(
             SenderNumber(number=number, tenant_id=tenant_id, merchant_id=None, created_at=now)
             for number in NUMBERS.values()
@@ -138,6 +144,12 @@ async def go_live(database: Database, tenant_id: int) -> None:
                 imported_at=now,
             )
         )
+
+
+def recipient() -> str:
+    """Return a new US number; few have the same prefix, which the limits of destinations count."""
+    area, exchange = divmod(next(_recipients), 700)
+    return f"+1{212 + area}{220 + exchange}1234"
 
 
 async def circuit_of(harness: Harness, worker: str, account: str) -> str | None:

@@ -261,6 +261,27 @@ async def test_the_metrics_name_the_state_of_each_account(account: Account) -> N
     assert counted == 20
 
 
+async def test_the_metrics_of_an_account_end_when_it_is_taken_out(
+    account: Account, database: Database
+) -> None:
+    kept = Account(database)
+    names = {account.name, kept.name}
+    worker = AccountHealth(database, lambda: names)
+    account.record(worker, 20, NOT_PROCESSED)
+    await worker.settle()
+    assert (shown(account), shown(kept)) == ({"OPEN"}, {"CLOSED"})
+    names.remove(account.name)
+    for _ in range(2):
+        await worker.settle()
+        assert (shown(account), shown(kept)) == (set(), {"CLOSED"})
+    names.add(account.name)
+    await worker.settle()
+    assert shown(account) == {"OPEN"}
+    names.clear()
+    await worker.settle()
+    assert (shown(account), shown(kept)) == (set(), set())
+
+
 def shown(account: Account) -> set[str]:
     return {
         state

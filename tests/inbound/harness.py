@@ -23,6 +23,7 @@ from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
 from models.tables.tenant import SenderNumber
 from providers.ports.messages import Answer, Webhook
+from providers.routing import Routes
 from providers.simulator import messages
 from providers.twilio.client import Account
 from providers.twilio.inbound import inbound_verifier
@@ -61,7 +62,8 @@ class Started(WorkflowStarter):
 def inbox(
     database: Database, started: Started, scopes: Mapping[str, AccountScope] | None = None
 ) -> Inbox:
-    """Return the real service with that double."""
+    """Return the real service with that double, and accounts of these scopes."""
+    routes = Routes([], {}, scopes=scopes)
     return Inbox(
         database,
         started,
@@ -69,7 +71,8 @@ def inbox(
             messages.NAME: messages.inbound_verifier(SECRET),
             "twilio": inbound_verifier(TWILIO, TWILIO_URL, lambda: datetime.now(UTC)),
         },
-        scope=(scopes or {}).get,
+        scope=routes.scope,
+        listed_by=routes.listed_by,
         start_within=timedelta(seconds=8),
         clock=lambda: datetime.now(UTC),
     )

@@ -50,3 +50,39 @@ async def test_an_account_of_other_tenants_cannot_opt_anyone_out(
     assert answer.status_code == 204 or serves
     assert len(await inbound.stored()) == serves
     assert len(await inbound.consents()) == serves
+
+
+@pytest.mark.parametrize(
+    ("listed", "taken"),
+    [
+        ({"other"}, False),
+        ({"twilio"}, True),
+        ({"twilio", "other"}, True),  # moved from one that was taken out of the file
+        (set(), True),
+    ],
+)
+async def test_a_number_that_the_file_lists_under_an_account_receives_from_that_one_only(
+    inbound: InboundHarness, app: FastAPI, started: Started, listed: set[str], taken: bool
+) -> None:
+    await inbound.writes()
+    number = frozenset({inbound.owner.sender})
+    scopes = {
+        name: AccountScope(numbers=number if name in listed else frozenset())
+        for name in ("twilio", "other")
+    }
+    with restored(app):
+        put_in(app, "consent", inbox=inbox(inbound.database, started, scopes))
+        await inbound.twilio_tells("STOP", event_id="SM-listed")
+    assert len(await inbound.stored()) == taken
+    assert len(await inbound.consents()) == taken
+
+
+async def test_the_simulator_delivers_to_a_listed_number_of_a_tenant_that_uses_it(
+    inbound: InboundHarness, app: FastAPI, started: Started
+) -> None:
+    await inbound.writes()
+    scopes = {"twilio": AccountScope(numbers=frozenset({inbound.owner.sender}))}
+    with restored(app):
+        put_in(app, "consent", inbox=inbox(inbound.database, started, scopes))
+        await inbound.texts("STOP")
+    assert len(await inbound.consents()) == 1

@@ -290,8 +290,8 @@ FAULTS: Final = (
         "what a look-up tells is not stored",
         _RECONCILE,
         "Reconciliation._ask",
-        "if isinstance(truth, Found):",
-        "if isinstance(truth, Found) and attempt.reported:",
+        "if isinstance(answer, Found):",
+        "if isinstance(answer, Found) and attempt.reported:",
         _TRUTH,
     ),
     Fault(

@@ -49,27 +49,30 @@ async def tell(live: Guarded, message_id: int, *, price: str | None = None, n: i
     await live.tell(message_id, R.DELIVERED, event_id=event, provider=account, price=price)
 
 
-async def move_to_yesterday(live: Guarded, message_id: int) -> None:
-    """Let a message have been claimed yesterday."""
-    ids = {"t": live.owner.tenant_id, "m": message_id}
+async def move_back(live: Guarded, message_id: int, days: int = 1) -> None:
+    """Let a message have been claimed some days ago."""
+    ids = {"t": live.owner.tenant_id, "m": message_id, "days": days}
     async with live.database.transaction() as db:
         await db.execute(
             text(
-                "UPDATE attempt SET requested_at = requested_at - interval '1 day'"
+                "UPDATE attempt SET requested_at = requested_at - make_interval(days => :days)"
                 " WHERE tenant_id = :t AND message_id = :m"
             ),
             ids,
         )
         await db.execute(
-            text("UPDATE attempt_cost SET day = day - 1 WHERE tenant_id = :t AND message_id = :m"),
+            text(
+                "UPDATE attempt_cost SET day = day - CAST(:days AS int)"
+                " WHERE tenant_id = :t AND message_id = :m"
+            ),
             ids,
         )
         await db.execute(
             text(
-                "UPDATE spending_day SET day = day - 1"
+                "UPDATE spending_day SET day = day - CAST(:days AS int)"
                 " WHERE tenant_id = :t OR (tenant_id = 0 AND account = :a)"
             ),
-            {"t": live.owner.tenant_id, "a": live.providers[0].account},
+            {"t": live.owner.tenant_id, "a": live.providers[0].account, "days": days},
         )
 
 
@@ -91,7 +94,7 @@ async def test_a_price_that_comes_later_changes_the_day_of_the_claim(database: D
     live = await one_account(database, reports_price=True)
     message_id = await live.accept(units=2)
     await live.dispatch(message_id)
-    await move_to_yesterday(live, message_id)
+    await move_back(live, message_id)
     await tell(live, message_id)
     await live.settle(message_id, Ending.REPORTED)
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
@@ -108,7 +111,7 @@ async def test_a_correction_after_the_day_was_closed_counts_on_the_day_of_the_cl
     live = await one_account(database, reports_price=True)
     message_id = await live.accept(units=2)
     await live.dispatch(message_id)
-    await move_to_yesterday(live, message_id)
+    await move_back(live, message_id)
     await tell(live, message_id)
     await live.settle(message_id, Ending.REPORTED)
     yesterday = datetime.now(UTC).date() - timedelta(days=1)

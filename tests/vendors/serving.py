@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 120.0
 
 
 class Answering(Protocol):

@@ -10,15 +10,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from cli.worker.composition import check_replies
-from models.enums import Channel, DeliveryMode
-from models.settings import IncompleteSettings
 from providers.ports.messages import ForgedWebhook, InboundText, Webhook
-from providers.routing import Routes
 from providers.twilio.client import Account
 from providers.twilio.inbound import inbound_verifier
 from providers.twilio.signatures import SIGNATURE_HEADER, signature
-from tests.unit.providers.test_routing import Vendor
 from tests.vendors.twilio_double import ACCOUNT, TOKEN
 
 URL = "https://api.example.com/webhooks/twilio/inbound"
@@ -162,12 +157,3 @@ async def test_a_text_with_ten_media_is_read() -> None:
 async def test_a_report_or_a_call_does_not_pass_for_a_text(missing: str) -> None:
     with pytest.raises(KeyError):
         await read(*signed({name: word for name, word in TEXT.items() if name != missing}))
-
-
-def test_a_live_route_whose_provider_passes_no_texts_on_is_refused() -> None:
-    vendors = [Vendor("deaf"), Vendor("heard"), Vendor("mail", frozenset({Channel.EMAIL}))]
-    live = Routes(vendors, {DeliveryMode.LIVE: ["heard", "deaf", "mail"]})
-    with pytest.raises(IncompleteSettings, match=r"by deaf: .*STOP"):
-        check_replies(live, {"heard"})
-    check_replies(live, {"heard", "deaf"})
-    check_replies(Routes(vendors, {DeliveryMode.SIMULATOR: ["deaf"]}), set())

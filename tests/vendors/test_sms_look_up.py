@@ -231,11 +231,11 @@ async def test_a_price_is_read_in_dollars_only_and_another_is_not_awaited(
         ("-0.05", "EUR", True),
         (None, "eur", True),
         (None, "USD", False),
-        ("-0.05", "usd", False),
+        ("-0.05", "usd", True),
         (None, None, False),
     ],
 )
-async def test_no_price_is_awaited_where_the_account_is_charged_in_another_currency(
+async def test_no_price_is_awaited_once_it_is_known_or_in_another_currency(
     price: str | None, unit: str | None, settled: bool
 ) -> None:
     found = await by_id(listed(status="sent", price=price, price_unit=unit))

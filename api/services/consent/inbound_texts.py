@@ -1,7 +1,7 @@
 """Processes inbound texts: stored once, keywords applied, at most one answer."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -59,11 +59,17 @@ class Inbox:
         verifiers: Mapping[str, VerifyInbound],
         *,
         scope: Callable[[str], AccountScope | None],
+        listed_by: Callable[[str], Collection[str]],
         start_within: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
-        """`scope` returns whom an account serves; None: every tenant."""
+        """Take what the providers file says.
+
+        `scope` returns whom an account serves, None: every tenant; `listed_by` returns the accounts
+        that list a number.
+        """
         self._scope = scope
+        self._listed_by = listed_by
         self._database = database
         self._starter = starter
         self._verifiers = verifiers
@@ -120,7 +126,8 @@ class Inbox:
             number = await find_number(looking, text.number, self._clock())
         if number is None:
             raise NotFound
-        if not number.is_received_by(account, self._scope(account)):
+        listed_by = self._listed_by(text.number)
+        if not number.is_received_by(account, self._scope(account), listed_by):
             _note_foreign(account, number)
             return None
         key = self._database.contact_keys.key_of_sender(text.sender)

@@ -1,6 +1,6 @@
 """Looks up the number that a recipient texted: its owner, and its campaign's registered texts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -32,17 +32,22 @@ class KnownNumber:
     given_back: bool = False
     """The number was released: opt-outs to it are processed, nothing is sent from it."""
 
-    def is_received_by(self, account: str, scope: AccountScope | None) -> bool:
-        """Return whether an account may deliver texts to this number; `scope` is the account's.
+    def is_received_by(
+        self, account: str, scope: AccountScope | None, listed_by: Collection[str]
+    ) -> bool:
+        """Return whether an account may deliver texts to this number.
 
-        A tenant in LIVE mode accepts none from the simulator, and none from an account that serves
-        other tenants only: one of these may know its secret.
+        `scope` is the account's; `listed_by` are the accounts that the providers file lists the
+        number under. A tenant in LIVE mode accepts none from the simulator, and none from an
+        account that serves other tenants only: one of these may know its secret.
         """
         if account == SANDBOX and self.delivery_mode is not DeliveryMode.SIMULATOR:
             return False
-        if self.account is None:
-            return scope is None or scope.serves(self.tenant)
-        return self.account == account
+        if self.account is not None:
+            return self.account == account
+        if listed_by and account not in {SANDBOX, *listed_by}:
+            return False
+        return scope is None or scope.serves(self.tenant)
 
 
 # Over all tenants: a webhook knows only the number, and a number belongs to one tenant.

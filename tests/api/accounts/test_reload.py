@@ -124,7 +124,7 @@ def test_a_secret_that_was_changed_is_read_again(installation: Installation) -> 
         ("numbers = [", "is not TOML"),
         (
             'previous_auth_token = { file = "nowhere" }',
-            "account one previous_auth_token: there is no secret in file",
+            "account one previous_auth_token: there is no secret in the file that this key names",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """Accounts of the providers file: replaced at once, retired, verified with their own secrets."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ from models.settings import Settings
 from providers.accounts import Accounts, Change
 from providers.ports.messages import ForgedWebhook, Webhook
 from providers.twilio.signatures import SIGNATURE_HEADER, signature
-from providers.vendors import Providers, check_accounts, open_providers
+from providers.vendors import Providers, check_accounts, check_replies, open_providers
 from tests.providers_files import TWILIO, write_file
 from tests.vendors.twilio_double import ACCOUNT
 
@@ -248,3 +249,28 @@ async def test_nothing_is_forgotten_that_the_file_has(tmp_path: Path) -> None:
     await accounts.replace(read(tmp_path, twilio("a", "ONE")))
     await accounts.forget(frozenset({"a", "nobody"}))
     assert calls == [frozenset({"a"})]
+
+
+@pytest.mark.parametrize("began", [False, True])
+async def test_an_account_that_sends_texts_and_takes_none_changes_nothing(
+    tmp_path: Path, began: bool
+) -> None:
+    real, published = opened(), list[frozenset[str]]()
+    accounts = Accounts(
+        lambda configured: (
+            replace(real.accounts.open(configured), inbound=None)
+            if configured.entry.name == "mute"
+            else real.accounts.open(configured)
+        ),
+        lambda _, accounts: published.append(frozenset(accounts)),
+        check=check_replies,
+    )
+    if began:
+        await accounts.replace(read(tmp_path, twilio("a", "ONE"), RELAY))
+    before = accounts.current
+    with pytest.raises(BadSettings, match=r"SMS by mute: .*STOP"):
+        await accounts.replace(read(tmp_path, twilio("b", "TWO"), twilio("mute", "ONE")))
+    assert accounts.current == before
+    assert published == [frozenset(before)] * began
+    await accounts.replace(read(tmp_path, twilio("mute", "ONE", "retired = true"), RELAY))
+    assert set(accounts.current) == {"mute", "relay", *before}

@@ -1,5 +1,6 @@
 """The providers file: what it may say, and that no mistake shows a value."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,14 @@ def test_an_account_has_its_secrets_from_variables_and_files(tmp_path: Path) -> 
     assert HIDDEN not in repr(relay) + repr(twilio)
 
 
-def test_every_missing_secret_is_named_by_its_place(tmp_path: Path) -> None:
+# A path is never shown: it may be the secret itself.
+@pytest.mark.parametrize(
+    "name", ["nowhere", HIDDEN, f"/{HIDDEN}/x", "x" * 5_000, "nul\0", ".", "é"]
+)
+def test_every_missing_secret_is_named_by_its_key(tmp_path: Path, name: str) -> None:
     path = write_file(
         tmp_path,
-        TWILIO + 'previous_auth_token = { file = "nowhere" }',
+        TWILIO + f"previous_auth_token = {{ file = {json.dumps(name)} }}",
         SMTP + 'username = "us"\npassword = { env = "PASSWORD" }',
     )
     with pytest.raises(BadSettings) as error:
@@ -67,8 +72,8 @@ def test_every_missing_secret_is_named_by_its_place(tmp_path: Path) -> None:
     assert str(error.value).splitlines() == [
         "HEXAVOX_PROVIDERS_FILE: account twilio auth_token: there is no secret in variable "
         "TWILIO_TOKEN_OF_TESTS",
-        "HEXAVOX_PROVIDERS_FILE: account twilio previous_auth_token: there is no secret in file "
-        f"{tmp_path / 'nowhere'}",
+        "HEXAVOX_PROVIDERS_FILE: account twilio previous_auth_token: there is no secret in the "
+        "file that this key names",
         "HEXAVOX_PROVIDERS_FILE: account relay password: there is no secret in variable PASSWORD",
     ]
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "1002"
+revision: str = "1003"
 down_revision: str | Sequence[str] | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
@@ -240,6 +240,7 @@ def _create_spending_day() -> None:
             "tenant_id", "day", "account", "shard", name=op.f("pk_spending_day")
         ),
     )
+    op.create_index("ix_spending_day_day", "spending_day", ["day"], unique=False)
 
 
 def _create_tenant() -> None:
