@@ -70,8 +70,8 @@ def read(path: Path) -> str:
 def test_a_secret_is_in_a_regular_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "secret")
     assert read(write_file(tmp_path, SECRET)) == (
-        "HEXAVOX_PROVIDERS_FILE: account twilio previous_auth_token: there is no secret in file "
-        f"{tmp_path / 'secret'}"
+        "HEXAVOX_PROVIDERS_FILE: account twilio previous_auth_token: there is no secret in the "
+        "file that this key names"
     )
 
 
