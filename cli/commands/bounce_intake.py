@@ -1,5 +1,6 @@
 """Takes bounces from a pipe or a Maildir, through the service that takes webhooks."""
 
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from api.workflow_starters import WorkflowStarter
 from cli.read_settings import check_temporal, read_settings
 from models.configuration.environment_settings import BadSettings
 from models.configuration.providers_file import VARIABLE, SmtpAccount, read_providers_file
+from models.configuration.regular_files import NoRegularFile, read_regular
 from models.database.limits import OPERATOR
 from models.errors import HexavoxError
 from models.rules.system.failures import caused_by_input
@@ -22,6 +24,8 @@ from providers.ports.messages import Webhook
 from providers.smtp.bounces import LONGEST, RECIPIENT, bounce_reader
 from providers.smtp.verp import BounceAddresses
 from workflows.client import connect
+
+_log: Final = logging.getLogger(__name__)
 
 MOST_READ: Final = LONGEST
 """Bytes of a mail that are read."""
@@ -51,9 +55,10 @@ async def take_all(account: str, maildir: Path, limit: int, *, delete: bool) -> 
     async with _receipts(account) as receipts:
         for path in _new_mails(maildir, limit):
             try:
-                with path.open("rb") as file:
-                    mail = file.read(MOST_READ)
+                mail = read_regular(path, MOST_READ, follow=False)
             except FileNotFoundError:  # another run took it
+                continue
+            except NoRegularFile:  # between the list and now
                 continue
             outcome = await _take(receipts, account, mail, "")
             counts[outcome] += 1
@@ -116,9 +121,19 @@ def _addresses(account: str, path: Path | None) -> BounceAddresses:
 
 
 def _new_mails(maildir: Path, limit: int) -> Iterator[Path]:
-    """Yield new mails by name, which begins with the time of delivery."""
-    names = sorted(os.listdir(maildir / "new"))
-    yield from (maildir / "new" / name for name in names[:limit] if not name.startswith("."))
+    """Yield new mails by name, which begins with the time of delivery.
+
+    What is no regular file stays where it is, and is counted in the log: nobody delivers such.
+    """
+    with os.scandir(maildir / "new") as found:
+        entries = [entry for entry in found if not entry.name.startswith(".")]
+    names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+    if len(names) < len(entries):
+        _log.warning(
+            "the Maildir has entries that are no regular files",
+            extra={"entries": len(entries) - len(names)},
+        )
+    yield from (maildir / "new" / name for name in names[:limit])
 
 
 def _put_away(path: Path, outcome: Outcome, *, delete: bool) -> None:

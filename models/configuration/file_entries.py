@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from models.configuration.environment_settings import nearest
+from models.configuration.regular_files import read_regular
 
 LARGEST_FILE: Final = 1_000_000
 """Bytes of a file that is read."""
@@ -134,8 +135,7 @@ class SecretSource(Entry):
     def _text(self) -> str:
         assert self.file is not None
         try:
-            with self.file.open("rb") as file:
-                return file.read(LARGEST_FILE).decode("utf-8")
+            return read_regular(self.file, LARGEST_FILE).decode("utf-8")
         except (OSError, ValueError):  # a UnicodeDecodeError is a ValueError
             return ""
 

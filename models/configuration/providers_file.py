@@ -22,9 +22,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
+from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from models.configuration.environment_settings import BadSettings
@@ -37,6 +38,7 @@ from models.configuration.file_entries import (
     Word,
     mistakes,
 )
+from models.configuration.regular_files import read_regular
 from models.configuration.setting_types import (
     Email,
     Host,
@@ -66,6 +68,12 @@ def _free_name(name: str) -> str:
     return name
 
 
+def _country_with_phones(code: str) -> str:
+    if code not in SUPPORTED_REGIONS:
+        raise FileMistake("no country of ISO 3166 with phone numbers, such as GB")
+    return code
+
+
 def _is_encrypted(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
@@ -77,7 +85,9 @@ AccountName: TypeAlias = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$"), AfterValidator(_free_name)
 ]
 TenantName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Country: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+Country: TypeAlias = Annotated[
+    str, Field(pattern=r"^[A-Z]{2}$"), AfterValidator(_country_with_phones)
+]
 Phone: TypeAlias = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
 DomainName: TypeAlias = Annotated[
     str,
@@ -93,12 +103,15 @@ ApiUrl: TypeAlias = Annotated[WebUrl, AfterValidator(_is_encrypted)]
 class AccountEntry(Entry):
     """Keys of every account."""
 
+    channels: ClassVar[frozenset[Channel]]
+    """Of messages that it sends, as its adapter says too."""
+
     name: AccountName
     tenants: tuple[TenantName, ...] | None = Field(default=None, min_length=1)
     """Names of the tenants that may use it; None: all."""
-    timeout_seconds: float | None = Field(default=None, ge=1, le=60)
+    timeout_seconds: float | None = Field(default=None, ge=1, le=60, strict=True)
     """Of one call; None: the default of the vendor's adapter."""
-    retired: bool = False
+    retired: bool = Field(default=False, strict=True)
     """Nothing new is sent with it; its webhooks and look-ups go on."""
 
     @property
@@ -127,6 +140,8 @@ class TwilioRegistration(Entry):
 class TwilioAccount(AccountEntry):
     """An account at Twilio."""
 
+    channels: ClassVar = frozenset({Channel.SMS})
+
     vendor: Literal["twilio"]
     account_sid: TwilioSid
     auth_token: SecretSource
@@ -136,7 +151,7 @@ class TwilioAccount(AccountEntry):
     """Tells the objects of this installation from those of others on the same account."""
     numbers: tuple[Phone, ...] = Field(default=(), max_length=MOST_SENDERS)
     """Sender numbers of this account besides those that are bought through it."""
-    answers_keywords: bool = True
+    answers_keywords: bool = Field(default=True, strict=True)
     """Twilio answers STOP and HELP itself: its default."""
     registration: TwilioRegistration | None = None
     sip_domain: TwilioSipDomain | None = None
@@ -166,9 +181,11 @@ class DkimEntry(Entry):
 class SmtpAccount(AccountEntry):
     """A mail server that relays for us."""
 
+    channels: ClassVar = frozenset({Channel.EMAIL})
+
     vendor: Literal["smtp"]
     host: Host
-    port: int = Field(default=587, ge=1, le=65535)
+    port: int = Field(default=587, ge=1, le=65535, strict=True)
     security: Literal["starttls", "tls", "plain"] = "starttls"
     ca_file: FilePath | None = None
     username: Word | None = None
@@ -258,8 +275,13 @@ class ProvidersFile(Entry):
             raise FileMistake(f"route {position}: the country of an e-mail is not known")
         _refuse_repeated(f"route {position}: account", list(route.accounts))
         for account in self.accounts:
-            named = account.name in route.accounts
-            if named and route.tenant is not None and not account.scope.serves(route.tenant):
+            if account.name not in route.accounts:
+                continue
+            if route.channel not in account.channels:
+                raise FileMistake(
+                    f"route {position}: account {account.name} sends no {route.channel}"
+                )
+            if route.tenant is not None and not account.scope.serves(route.tenant):
                 raise FileMistake(
                     f"route {position}: account {account.name} does not serve its tenant"
                 )
@@ -293,8 +315,7 @@ def read_providers_file(path: Path) -> ProvidersFile:
 
 def _document(path: Path) -> Mapping[str, Any]:
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+        content = read_regular(path, LARGEST_FILE + 1)
         if len(content) > LARGEST_FILE:
             raise BadSettings(f"{VARIABLE} is larger than {LARGEST_FILE} bytes")
         return tomllib.loads(content.decode("utf-8"))

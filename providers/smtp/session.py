@@ -9,6 +9,7 @@ from typing import Final, cast
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPServerDisconnected
 from aiosmtplib.response import SMTPResponse
 
+from models.configuration.regular_files import require_regular
 from providers.ports.messages import Answer, NotProcessed
 from providers.smtp.account import Security, SmtpAccount
 from providers.smtp.replies import Reply, read_reply, session_refused
@@ -37,6 +38,8 @@ def trusted_context(account: SmtpAccount) -> ssl.SSLContext:
 
     It reads files, so it runs in a thread. Raises OSError.
     """
+    if account.ca_file is not None:
+        require_regular(account.ca_file)
     return ssl.create_default_context(cafile=account.ca_file)
 
 

@@ -10,7 +10,8 @@ from typing import Final
 from models.enums import InboundKind
 from models.rules.senders.north_america import area_code_of, is_toll_free
 from providers.ports.messages import InboundText, VerifyInbound, Webhook
-from providers.twilio.signatures import first, signed_form
+from providers.twilio.client import Account
+from providers.twilio.signatures import check_account, first, signed_form
 
 _KINDS: Final = {
     "STOP": InboundKind.OPT_OUT,
@@ -39,30 +40,22 @@ Source: help.twilio.com, "Opt-out keyword handling (SMS STOP Filtering) for Toll
 """
 
 
-def inbound_verifier(
-    token: str,
-    url: str,
-    clock: Callable[[], datetime],
-    *,
-    previous_token: str | None = None,
-    answers_keywords: bool = False,
-) -> VerifyInbound:
+def inbound_verifier(account: Account, url: str, clock: Callable[[], datetime]) -> VerifyInbound:
     """Return a function that verifies and parses the webhook of an inbound text.
 
-    It raises ForgedWebhook when the signature is missing or wrong or there are too many fields, and
-    KeyError for any other form. A form that is sent again has the same event id.
+    It raises ForgedWebhook when the signature is missing or wrong, there are too many fields or the
+    form is another account's, and KeyError for any other form. A form that is sent again has the
+    same event id.
 
     Args:
-        token: the account's secret.
+        account: the account whose numbers are texted.
         url: the webhook URL configured at Twilio.
         clock: the time now.
-        previous_token: the account's secret until it was changed; it verifies too.
-        answers_keywords: whether Twilio answers STOP, START and HELP for this account.
     """
-    tokens = [token] if previous_token is None else [token, previous_token]
 
     async def read(webhook: Webhook) -> InboundText:
-        form = signed_form(webhook, url, tokens)
+        form = signed_form(webhook, url, account.tokens)
+        check_account(form, account.sid)
         number, body = form["To"][0], form["Body"][0]
         keyword = _KINDS.get(first(form, "OptOutType") or "")
         return InboundText(
@@ -72,7 +65,7 @@ def inbound_verifier(
             body=body,
             sent_at=clock(),
             answered=keyword is not None
-            or _is_answered(number, body, answers_keywords=answers_keywords),
+            or _is_answered(number, body, answers_keywords=account.answers_keywords),
             keyword=keyword,
         )
 

@@ -14,7 +14,7 @@ from models.enums import Channel
 from providers.ports.messages import Report, VerifyReports, Webhook
 from providers.twilio.client import Account
 from providers.twilio.message_codes import SID, STATUSES, error_code_of, suppression_of
-from providers.twilio.signatures import first, signed_form
+from providers.twilio.signatures import check_account, first, signed_form
 
 _LONGEST_RECIPIENT: Final = 320
 """Characters that can be stored."""
@@ -24,11 +24,13 @@ def report_verifier(account: Account, clock: Callable[[], datetime]) -> VerifyRe
     """Return a function that verifies the status callback of a message and reads its report.
 
     The reference is the end of the address, which the signature covers. It raises ForgedWebhook
-    when the signature is missing or wrong, and ValueError or KeyError for any other form.
+    when the signature is missing or wrong or the form is another account's, and ValueError or
+    KeyError for any other form.
     """
 
     async def read(webhook: Webhook) -> Sequence[Report]:
         form = signed_form(webhook, webhook.url, account.tokens)
+        check_account(form, account.sid)
         report = report_of(
             reference=urlsplit(webhook.url).path.rpartition("/")[2],
             sid=form["MessageSid"][0],

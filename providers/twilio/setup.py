@@ -51,13 +51,7 @@ def open_account(
         check=check,
         messages=TwilioSms(client, timeout=timeout, clock=clock),
         reports=report_verifier(account, clock),
-        inbound=inbound_verifier(
-            account.token,
-            inbound_url,
-            clock,
-            previous_token=account.previous_token,
-            answers_keywords=entry.answers_keywords,
-        ),
+        inbound=inbound_verifier(account, inbound_url, clock),
         registry=_registry(entry, client, settings, inbound_url),
         directory=(
             None

@@ -60,6 +60,12 @@ def signature(token: str, url: str, form: FormFields) -> str:
     return b64encode(hmac.new(token.encode(), told.encode(), sha1).digest()).decode()
 
 
+def check_account(form: FormFields, sid: str) -> None:
+    """Raise ForgedWebhook unless a form is of this account alone; one secret may sign for more."""
+    if {*form.get("AccountSid", ())} != {sid}:
+        raise ForgedWebhook
+
+
 def first(form: FormFields, name: str) -> str | None:
     """Return the value of a field; None if it is missing."""
     return form[name][0] if name in form else None

@@ -25,6 +25,7 @@ from models.tables.tenant import SenderNumber
 from providers.ports.messages import Answer, Webhook
 from providers.routing import Routes
 from providers.simulator import messages
+from providers.twilio.client import Account
 from providers.twilio.inbound import inbound_verifier
 from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.activities.doubles import Scripted
@@ -32,10 +33,12 @@ from tests.activities.harness import Harness
 from tests.contacts import key_of
 from tests.factories import Owner, unique
 from tests.shown_ids import reference_of
+from tests.vendors.twilio_double import ACCOUNT
 from workflows.messages.start import SendSignal
 
 SECRET = "for-tests-only-too"
 TWILIO_URL = "http://api.test/webhooks/twilio/inbound"
+TWILIO = Account(sid=ACCOUNT, token=SECRET, answers_keywords=False)
 CONTACT = "+18135551234"
 OTHER = "+18135559999"
 
@@ -66,7 +69,7 @@ def inbox(
         started,
         {
             messages.NAME: messages.inbound_verifier(SECRET),
-            "twilio": inbound_verifier(SECRET, TWILIO_URL, lambda: datetime.now(UTC)),
+            "twilio": inbound_verifier(TWILIO, TWILIO_URL, lambda: datetime.now(UTC)),
         },
         scope=routes.scope,
         listed_by=routes.listed_by,
@@ -193,6 +196,7 @@ class InboundHarness:
     async def twilio_tells(self, body: str, *, event_id: str, **fields: str) -> httpx.Response:
         """Post Twilio's webhook of a text from CONTACT."""
         form = {
+            "AccountSid": ACCOUNT,
             "MessageSid": event_id,
             "From": CONTACT,
             "To": self.owner.sender,

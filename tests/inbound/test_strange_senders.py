@@ -8,6 +8,7 @@ from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.contacts import key_of
 from tests.inbound.harness import SECRET, TWILIO_URL, InboundHarness
 from tests.inbound.test_reading import PATH
+from tests.vendors.twilio_double import ACCOUNT
 
 NO_NUMBERS = [
     "12345",  # a short code
@@ -150,7 +151,13 @@ async def test_a_sender_that_is_withheld_is_stored_as_nothing(
 async def test_twilio_may_report_any_sender_or_none(
     inbound: InboundHarness, sender: dict[str, str]
 ) -> None:
-    form = {"MessageSid": "SM1", "To": inbound.owner.sender, "Body": "Hello", **sender}
+    form = {
+        "AccountSid": ACCOUNT,
+        "MessageSid": "SM1",
+        "To": inbound.owner.sender,
+        "Body": "Hello",
+        **sender,
+    }
     signed = signature(SECRET, TWILIO_URL, {name: [word] for name, word in form.items()})
     answer = await inbound.client.post(
         "/webhooks/twilio/inbound", data=form, headers={SIGNATURE_HEADER: signed}

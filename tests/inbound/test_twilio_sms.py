@@ -78,7 +78,8 @@ def twilio(inbound: InboundHarness) -> TwilioHarness:
 
 
 def delivered(sid: str, **changes: str) -> dict[str, str]:
-    return {"MessageSid": sid, "MessageStatus": "delivered", "To": TO, **changes}
+    report = {"MessageSid": sid, "MessageStatus": "delivered", "To": TO}
+    return {"AccountSid": ACCOUNT, **report, **changes}
 
 
 async def test_a_message_is_delivered(twilio: TwilioHarness) -> None:
@@ -192,6 +193,7 @@ async def test_a_forged_callback_is_refused(twilio: TwilioHarness) -> None:
     assert await twilio.posts(delivered(sid), token="guessed") == 403
     assert await twilio.posts(delivered(sid), url=address[:-1] + "9") == 403
     assert await twilio.posts(delivered(sid), url=address + "?a=1") == 403
+    assert await twilio.posts(delivered(sid, AccountSid="AC" + "0e" * 16)) == 403
     assert await twilio.stored() == []
     assert await twilio.posts(delivered(sid)) == 204
     assert await twilio.stored() == [("DELIVERED", "delivered")]
@@ -210,6 +212,7 @@ async def test_a_callback_about_another_message_or_recipient_changes_nothing(
 async def test_a_text_is_no_report_and_a_report_no_text(twilio: TwilioHarness) -> None:
     await twilio.harness.dispatch(await twilio.harness.accept())
     text = {"MessageSid": "SM1", "From": TO, "To": twilio.inbound.owner.sender, "Body": "STOP"}
+    text["AccountSid"] = ACCOUNT
     assert await twilio.posts(text) == 400
     answer = await twilio.inbound.twilio_posts(delivered(twilio.message()["sid"]))
     assert answer.status_code == 400

@@ -82,6 +82,14 @@ async def test_a_form_that_twilio_did_not_sign_is_refused(inbound: InboundHarnes
     assert await _nothing_happened(inbound)
 
 
+async def test_a_text_of_another_account_at_twilio_is_refused(inbound: InboundHarness) -> None:
+    await inbound.writes()
+    other = "AC" + "0e" * 16
+    answer = await inbound.twilio_tells("STOP", event_id="SM1", AccountSid=other)
+    assert answer.status_code == 403
+    assert await _nothing_happened(inbound)
+
+
 async def test_an_unknown_provider_is_not_found(client: httpx.AsyncClient) -> None:
     assert (await client.post("/webhooks/nobody/inbound", json={})).status_code == 404
 

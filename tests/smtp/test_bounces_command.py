@@ -1,5 +1,7 @@
 """`hexavox bounces`: what a mail does to the message that it is about."""
 
+import asyncio
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -126,6 +128,33 @@ async def test_a_maildir_is_read_in_steps_and_every_mail_is_put_away(
     assert list((maildir / "new").iterdir()) == []
     for contact in (A, B, "unknown@example.com"):
         assert contact not in out + err
+
+
+async def test_only_regular_files_of_a_maildir_are_read(
+    bouncing: Bouncing, build: Callable[[int], Smtp]
+) -> None:
+    message_id, return_address = await sent(bouncing, build, A)
+    bounce = notification([block(A)], to=return_address)
+    maildir = made_maildir(bouncing.folder)
+    new = maildir / "new"
+    (bouncing.folder / "elsewhere").write_bytes(bounce)
+    os.mkfifo(new / "0-fifo-of-anna")
+    (new / "1-link").symlink_to(bouncing.folder / "elsewhere")
+    (new / "2-gone").symlink_to("nowhere")
+    (new / "3-folder").mkdir()
+    (new / "4-device").symlink_to("/dev/zero")
+    run = asyncio.wait_for(bouncing.run("--maildir", str(maildir), "--limit", "1"), 60)
+    code, out, err = await run
+    assert (code, out) == (0, "0 taken, 0 refused\n")
+    assert "no regular files" in err
+    assert "anna" not in err
+    assert await bouncing.reported(message_id) == []
+    assert (len(list(new.iterdir())), list((maildir / "cur").iterdir())) == (5, [])
+    (new / "5").write_bytes(bounce)
+    code, out, _ = await bouncing.run("--maildir", str(maildir), "--limit", "1", "--delete")
+    assert (code, out) == (0, "1 taken, 0 refused\n")
+    assert await bouncing.reported(message_id) == [GONE]
+    assert (bouncing.folder / "elsewhere").read_bytes() == bounce
 
 
 async def test_taken_mails_are_deleted_on_request(

@@ -6,10 +6,11 @@ import pytest
 
 from models.enums import InboundKind
 from providers.ports.messages import InboundText, Webhook
+from providers.twilio.client import Account
 from providers.twilio.inbound import inbound_verifier
 from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.vendors.sms_fixtures import FROM, NOW, TO, new_sid
-from tests.vendors.twilio_double import TOKEN
+from tests.vendors.twilio_double import ACCOUNT, TOKEN
 
 URL = "https://api.example.com/webhooks/twilio-us/inbound"
 TOLL_FREE = "+18335550123"
@@ -18,12 +19,21 @@ TOLL_FREE = "+18335550123"
 async def read(
     body: str, *, answers_keywords: bool, number: str = FROM, **fields: str
 ) -> InboundText:
-    form = {"MessageSid": new_sid(), "From": TO, "To": number, "Body": body, **fields}
+    form = {
+        "MessageSid": new_sid(),
+        "AccountSid": ACCOUNT,
+        "From": TO,
+        "To": number,
+        "Body": body,
+        **fields,
+    }
     told = signature(TOKEN, URL, {name: [value] for name, value in form.items()})
     webhook = Webhook(
         url=URL, headers={SIGNATURE_HEADER: told}, body=urlencode(form).encode("ascii")
     )
-    verify = inbound_verifier(TOKEN, URL, lambda: NOW, answers_keywords=answers_keywords)
+    verify = inbound_verifier(
+        Account(sid=ACCOUNT, token=TOKEN, answers_keywords=answers_keywords), URL, lambda: NOW
+    )
     text = await verify(webhook)
     assert text is not None
     return text

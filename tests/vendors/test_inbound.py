@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from providers.ports.messages import ForgedWebhook, InboundText, Webhook
+from providers.twilio.client import Account
 from providers.twilio.inbound import inbound_verifier
 from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.vendors.twilio_double import ACCOUNT, TOKEN
@@ -67,7 +68,9 @@ def posted(headers: Mapping[str, str], body: bytes) -> Webhook:
 
 
 async def read(headers: Mapping[str, str], body: bytes, *, url: str = URL) -> InboundText:
-    text = await inbound_verifier(TOKEN, url, lambda: NOW)(posted(headers, body))
+    text = await inbound_verifier(Account(sid=ACCOUNT, token=TOKEN), url, lambda: NOW)(
+        posted(headers, body)
+    )
     assert text is not None
     return text
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +22,14 @@ TOKEN = "the-secret"
 PREVIOUS = "the-one-before"
 INBOUND_URL = "https://api.example.com/webhooks/twilio-us/inbound"
 CHANGING = Account(sid=ACCOUNT, token=TOKEN, previous_token=PREVIOUS, name="twilio-us")
-TEXT = {"MessageSid": new_sid(), "From": TO, "To": FROM, "Body": "Hello & ä = +", "FromZip": ""}
+TEXT = {
+    "AccountSid": ACCOUNT,
+    "MessageSid": new_sid(),
+    "From": TO,
+    "To": FROM,
+    "Body": "Hello & ä = +",
+    "FromZip": "",
+}
 
 
 def twilios(token: str, url: str, form: Mapping[str, Any]) -> str:
@@ -43,10 +50,7 @@ async def reports(webhook: Webhook, account: Account = CHANGING) -> int:
 
 
 async def text(webhook: Webhook, account: Account = CHANGING) -> InboundText | None:
-    read = inbound_verifier(
-        account.token, webhook.url, lambda: NOW, previous_token=account.previous_token
-    )
-    return await read(webhook)
+    return await inbound_verifier(account, webhook.url, lambda: NOW)(webhook)
 
 
 @pytest.mark.parametrize("token", [TOKEN, PREVIOUS])
@@ -141,6 +145,32 @@ async def test_a_signature_for_another_port_is_refused() -> None:
     ours, theirs = "https://a.example:8443/hx-1-2-3", "https://a.example:9443/hx-1-2-3"
     with pytest.raises(ForgedWebhook):
         await reports(signed(callback(), url=theirs, received=ours))
+
+
+OTHER = "AC" + "0e" * 16
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        f"AccountSid={OTHER}",
+        f"AccountSid={ACCOUNT.lower()}",
+        f"AccountSid={ACCOUNT}%00",
+        f"AccountSid={ACCOUNT}+",
+        f"AccountSid={ACCOUNT}&AccountSid={OTHER}",
+        f"AccountSid={OTHER}&AccountSid={ACCOUNT}",
+        f"accountsid={ACCOUNT}",
+        "AccountSid=",
+        "x=1",
+    ],
+)
+async def test_a_form_of_another_account_is_refused(fields: str) -> None:
+    for read, form, url in ((reports, callback(), CALLBACK), (text, TEXT, INBOUND_URL)):
+        others = {name: word for name, word in form.items() if name != "AccountSid"}
+        body = f"{urlencode(others)}&{fields}"
+        told = signature(TOKEN, url, parse_qs(body, keep_blank_values=True))
+        with pytest.raises(ForgedWebhook):
+            await read(Webhook(url=url, headers={SIGNATURE_HEADER: told}, body=body.encode()))
 
 
 FORMS = st.dictionaries(

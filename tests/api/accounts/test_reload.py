@@ -22,7 +22,8 @@ from tests.providers_files import write_file
 from tests.stack import ROOT, make_database
 from tests.vendors.twilio_double import ACCOUNT
 
-TEXT = {"MessageSid": "SM" + "0d" * 16, "To": "+12135550123", "From": "+12135550124", "Body": "x"}
+TEXT = {"AccountSid": ACCOUNT, "MessageSid": "SM" + "0d" * 16, "To": "+12135550123"}
+TEXT |= {"From": "+12135550124", "Body": "x"}
 UNKNOWN_ACCOUNT, FORGED = 404, 403
 UNKNOWN_NUMBER = 404
 """Of a text that is signed: the number is nobody's."""

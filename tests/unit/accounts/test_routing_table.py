@@ -155,7 +155,7 @@ def test_the_file_refuses_rows_that_contradict(routes: list[dict[str, object]], 
 def test_rows_that_differ_in_one_field_are_different_rows() -> None:
     file = file_of(
         {"channel": "SMS", "accounts": ["all"]},
-        {"channel": "VOICE", "accounts": ["all"]},
+        {"channel": "EMAIL", "accounts": ["mail"]},
         {"channel": "SMS", "tenant": "spa", "accounts": ["spas", "all"]},
         {"channel": "SMS", "country": "US", "accounts": ["all"]},
         {"channel": "SMS", "type": "OTP", "accounts": ["all"]},

@@ -22,7 +22,12 @@ from tests.providers_files import TWILIO, write_file
 from tests.vendors.twilio_double import ACCOUNT
 
 NOTHING: frozenset[str] = frozenset()
-TEXT = {"MessageSid": "SM" + "0d" * 16, "To": "+12135550123", "Body": "hello"}
+TEXT = {
+    "AccountSid": ACCOUNT,
+    "MessageSid": "SM" + "0d" * 16,
+    "To": "+12135550123",
+    "Body": "hello",
+}
 SECRETS = {"ONE": "token-one", "TWO": "token-two", "OLD": "token-old", "PASSWORD": "pass-of-relay"}
 RELAY = """
 [[account]]

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from models.configuration.accounts import Configuration, read_configuration
 from models.configuration.environment_settings import BadSettings
-from models.configuration.providers_file import read_providers_file
+from models.configuration.providers_file import SmtpAccount, TwilioAccount, read_providers_file
+from providers.smtp.messages import Smtp
+from providers.twilio.messages import TwilioSms
 from tests.providers_files import TWILIO, write_file
 
 HIDDEN = "hidden-from-all-eyes"
@@ -133,6 +135,40 @@ def test_every_missing_secret_is_named_by_its_key(tmp_path: Path, name: str) -> 
             '[[route]]\nchannel = "FAX"\naccounts = ["a"]',
             "route 1 channel: must be 'SMS', 'VOICE' or 'EMAIL'",
         ),
+        *(
+            (
+                f'[[route]]\nchannel = "SMS"\ncountry = "{country}"\naccounts = ["relay"]',
+                "route 1 country: no country of ISO 3166 with phone numbers, such as GB",
+            )
+            for country in ("UK", "XX", "EU", "ZZ", "AN", "SU", "AQ")
+        ),
+        *(
+            (
+                f'{SMTP}[[route]]\nchannel = "{channel}"\naccounts = ["relay"]',
+                f"route 1: account relay sends no {channel}",
+            )
+            for channel in ("SMS", "VOICE")
+        ),
+        *(
+            (
+                f'{TWILIO}{SMTP}[[route]]\nchannel = "{channel}"\naccounts = ["relay", "twilio"]',
+                f"route 1: account {account} sends no {channel}",
+            )
+            for channel, account in (("EMAIL", "twilio"), ("SMS", "relay"), ("VOICE", "twilio"))
+        ),
+        *(
+            (f"{SMTP}{key} = {value}", f"account relay {key}: must be {form}")
+            for key, value, form in (
+                ("port", "true", "a whole number"),
+                ("port", '"25"', "a whole number"),
+                ("port", "25.0", "a whole number"),
+                ("timeout_seconds", "true", "a number"),
+                ("timeout_seconds", '"5"', "a number"),
+                ("retired", "1", "true or false"),
+                ("retired", '"yes"', "true or false"),
+            )
+        ),
+        (TWILIO + "answers_keywords = 0", "account twilio answers_keywords: must be true or false"),
         ("[[account]\n", "is not TOML: see line 1, column 10"),
         (f'x = "{HIDDEN}\n', "is not TOML: see line 1, column 26"),
         ("[" * 3000, "is not TOML: see line 1, column 3"),
@@ -159,6 +195,24 @@ def test_a_name_that_would_be_mistaken_for_something_else_is_refused(
 def another(name: str, *lines: str, twilio: str = TWILIO) -> str:
     """Return the account at Twilio under another name."""
     return "\n".join([twilio.replace('"twilio"\nvendor', f'"{name}"\nvendor'), *lines])
+
+
+@pytest.mark.parametrize("country", ["US", "PR", "GB", "XK", "JE", "SX"])
+def test_a_route_of_a_country_with_phones_is_read(tmp_path: Path, country: str) -> None:
+    table = f'[[route]]\nchannel = "SMS"\ncountry = "{country}"\naccounts = ["twilio"]'
+    (route,) = read_providers_file(write_file(tmp_path, TWILIO, table)).routes
+    assert route.country == country
+
+
+@pytest.mark.parametrize("seconds", ["5", "5.5"])
+def test_seconds_are_whole_or_not(tmp_path: Path, seconds: str) -> None:
+    path = write_file(tmp_path, SMTP, f"timeout_seconds = {seconds}")
+    assert [each.timeout_seconds for each in read_providers_file(path).accounts] == [float(seconds)]
+
+
+def test_the_channels_of_an_account_are_those_of_its_adapter() -> None:
+    assert TwilioAccount.channels == TwilioSms.channels
+    assert SmtpAccount.channels == Smtp.channels
 
 
 URLS = ("api_url", "messaging_url", "trusthub_url")
