@@ -19,7 +19,7 @@ from providers.twilio.signatures import SIGNATURE_HEADER, signature
 from tests.api.raw_http import PATIENCE, Server, serving
 from tests.contacts import CONTACT_KEY_FILE
 from tests.providers_files import write_file
-from tests.stack import ROOT, make_database
+from tests.stack import ROOT, free_port, make_database
 from tests.vendors.twilio_double import ACCOUNT
 
 TEXT = {"AccountSid": ACCOUNT, "MessageSid": "SM" + "0d" * 16, "To": "+12135550123"}
@@ -174,6 +174,7 @@ def test_no_process_starts_with_a_file_that_has_mistakes(
         "HEXAVOX_SERVER_SECRET": "only-for-tests-too",
         "HEXAVOX_CONTACT_KEY_FILE": str(CONTACT_KEY_FILE),
         "HEXAVOX_PROVIDERS_FILE": str(path),
+        "HEXAVOX_API_PORT": str(free_port()),
     }
     argv = [sys.executable, "-m", "cli", process]
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, timeout=60, check=False)
