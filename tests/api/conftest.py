@@ -100,7 +100,7 @@ def harness(
         starter,
         Permissions(database, links, RoutedSenders(Routes([], {}))),
         # No worker serves the messages that other tests left, so they count as lag for ever.
-        admission=Admission(database, limit=100_000, lag_allowed=timedelta(days=3650)),
+        admission=Admission(database, limit=100_000, lag_allowed=timedelta(days=36_500)),
         start_within=timedelta(minutes=1),
         clock=clock,
     )

@@ -23,7 +23,7 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 LOCK = "SELECT 1 FROM allowance_month WHERE tenant_id = :tenant FOR UPDATE"
 SETTLING = """
 SELECT pid FROM pg_stat_activity
- WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%WITH unsettled%'
+ WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%WITH open AS%'
 """
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,6 +175,14 @@ class World:
         """Return what all processes wrote."""
         processes = [self.stack.log(name) for name in ("api", "worker", "simulator")]
         return "\n".join([*processes, self.temporal_log.read_text(errors="replace")])
+
+
+@pytest.fixture
+def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTemporal]:
+    """A server of this stack alone: another stack's worker would take its messages' workflows."""
+    folder = tmp_path_factory.mktemp("accounts-temporal")
+    with EmbeddedTemporal(database=folder / "temporal.db") as server:
+        yield server
 
 
 @pytest.fixture

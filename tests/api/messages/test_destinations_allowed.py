@@ -68,7 +68,7 @@ def routed(app: FastAPI, database: Database, starter: FakeStarter, vendor: str) 
         database,
         starter,
         permissions,
-        admission=Admission(database, limit=100_000, lag_allowed=timedelta(days=3650)),
+        admission=Admission(database, limit=100_000, lag_allowed=timedelta(days=36_500)),
         start_within=timedelta(minutes=1),
         clock=clock,
     )
