@@ -89,8 +89,9 @@ LAWS: Final = {
           LEFT JOIN usage_record u ON u.tenant_id = m.tenant_id AND u.message_id = m.id
          WHERE m.tenant_id = :tenant
            AND (EXISTS (SELECT 1 FROM attempt a WHERE a.tenant_id = m.tenant_id
-                           AND a.message_id = m.id AND (a.state = 'ACCEPTED'
-                               OR m.corrected_at IS NOT NULL AND a.state = 'AMBIGUOUS'))
+                           AND a.message_id = m.id AND (a.state = 'ACCEPTED' OR EXISTS (
+                               SELECT 1 FROM receipt r WHERE r.tenant_id = a.tenant_id
+                                  AND r.message_id = a.message_id AND r.attempt = a.number)))
                 <> (u.message_id IS NOT NULL) OR u.units <> m.billed_units)
     """,
     "day totals are the sum of their records": """
@@ -128,10 +129,12 @@ LAWS: Final = {
     "no attempt is in doubt, and at most one was accepted": """
         SELECT m.id, array_agg(a.state ORDER BY a.number) FROM message m
           JOIN attempt a ON a.tenant_id = m.tenant_id AND a.message_id = m.id
-         WHERE m.tenant_id = :tenant AND m.status <> 'UNKNOWN' AND m.corrected_at IS NULL
+         WHERE m.tenant_id = :tenant AND m.status <> 'UNKNOWN'
          GROUP BY m.id
         HAVING count(*) FILTER (WHERE a.state = 'ACCEPTED') > 1
-            OR count(*) FILTER (WHERE a.state IN ('REQUESTED', 'AMBIGUOUS')) > 0
+            OR count(*) FILTER (WHERE a.state IN ('REQUESTED', 'AMBIGUOUS') AND NOT EXISTS (
+                   SELECT 1 FROM receipt r WHERE r.tenant_id = a.tenant_id
+                      AND r.message_id = a.message_id AND r.attempt = a.number)) > 0
             OR count(*) <> max(m.attempts)
     """,
     "every report is in its message": """

@@ -76,6 +76,8 @@ class Account:
 
     line: CountingServer
     twilio: TwilioDouble
+    reported: set[str]
+    """Ids of the messages whose delivery the API was told."""
 
     def copies(self) -> Counter[str]:
         """Return how many messages each recipient got."""
@@ -90,16 +92,16 @@ async def opened(port: int) -> AsyncIterator[Account]:
         line = CountingServer(url)
         line.url = f"http://127.0.0.1:{port}"
         await line.open()
-        reporting = asyncio.create_task(_report_all(twilio, client))
+        reported: set[str] = set()
+        reporting = asyncio.create_task(_report_all(twilio, client, reported))
         try:
-            yield Account(line, twilio)
+            yield Account(line, twilio, reported)
         finally:
             reporting.cancel()
             await line.aclose()
 
 
-async def _report_all(twilio: TwilioDouble, client: httpx.AsyncClient) -> None:
-    reported: set[str] = set()
+async def _report_all(twilio: TwilioDouble, client: httpx.AsyncClient, reported: set[str]) -> None:
     while True:
         for message in list(twilio.all("Messages")):
             if message["sid"] not in reported:
