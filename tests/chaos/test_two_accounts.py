@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.chaos.invariants import broken_laws
+from tests.chaos.invariants import LAWS_OF_LATE_REPORTS, broken_laws
 from tests.chaos.two_accounts import Account, circuit_of, live_integrator, opened, recipient
 from tests.e2e.harness import Harness, Integrator, until
 from tests.vendors.counting_server import Behaviour, CountingServer
@@ -66,7 +66,8 @@ async def _check(
     await until(all_reports_are_applied)
     copies = sum((account.copies() for account in accounts.values()), Counter[str]())
     assert max(copies.values()) == 1
-    assert await broken_laws(harness.rows, integrator.owner.tenant_id) == []
+    tenant_id = integrator.owner.tenant_id
+    assert await broken_laws(harness.rows, tenant_id, LAWS_OF_LATE_REPORTS) == []
     rows = await harness.rows(
         "SELECT to_contact, status FROM message WHERE tenant_id = :tenant",
         tenant=integrator.owner.tenant_id,
