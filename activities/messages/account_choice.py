@@ -11,6 +11,7 @@ from models.queries.messages.message_sender import MessageSender, change_sender
 from models.queries.senders.candidates import AccountSenders
 from models.rules.accounts.routing_table import RouteKey
 from models.rules.billing.pricing import country_of
+from models.rules.waits import growing_gap
 from models.session import WriteSession
 from providers.call_needs import needs_of
 from providers.ports.messages import MessageProvider
@@ -72,7 +73,7 @@ async def choose_account(
         skipped.append(provider.account)
     awaited = [unavailable[p.account] for p in in_turn if p.account in unavailable]
     if awaited:
-        # A message that expires meanwhile ends then.
+        # An expired message must end at its expiry, not when an account is available.
         until = min([*awaited, *filter(None, [found.candidate.expires_at])])
         return DispatchResult(verdict=Verdict.LATER, until=until)
     refusals = [a.error_code for a in found.attempts if a.error_code is not None]
@@ -123,8 +124,7 @@ def _look_again(found: Dispatchable) -> datetime:
     The gap grows with the wait: thousands of messages may wait for days.
     """
     now = datetime.now(UTC)
-    gap = min(max(_LOOK_AGAIN, (now - found.candidate.due_at) / 20), _LOOK_AGAIN_SELDOM)
-    return now + gap
+    return now + growing_gap(now - found.candidate.due_at, _LOOK_AGAIN, _LOOK_AGAIN_SELDOM)
 
 
 async def _sender_of(

@@ -47,3 +47,11 @@ class RegistrationWaits:
     ask_longest: timedelta
     reconcile_every: timedelta
     """Between two reconciliations of a lost answer; grows likewise."""
+
+
+def growing_gap(waited: timedelta, first: timedelta, longest: timedelta) -> timedelta:
+    """Return the time until the next check of a message that has waited so long.
+
+    It is a twentieth of the wait, so that a wait of days takes few checks.
+    """
+    return min(max(first, waited / 20), longest)

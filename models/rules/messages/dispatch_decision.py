@@ -18,6 +18,7 @@ from models.rules.consent.consent import consent_forbids
 from models.rules.consent.marketing_hours import MarketingHours
 from models.rules.consent.quiet_hours import NoSuchHour
 from models.rules.system.failures import MOST_FAILURES
+from models.rules.waits import growing_gap
 
 HELD_BACK_AT_MOST = timedelta(days=30)
 """No message is sent later than this past its due time; an inactive merchant's waits until then."""
@@ -163,7 +164,7 @@ def _no_sender() -> Decision:
 
 def _hold_back(candidate: Candidate, now: datetime) -> Decision:
     # The interval grows with the wait, to keep the history of an inactive merchant's message short.
-    again = now + min(max(_LOOK_AGAIN, (now - candidate.due_at) / 20), _LOOK_AGAIN_SELDOM)
+    again = now + growing_gap(now - candidate.due_at, _LOOK_AGAIN, _LOOK_AGAIN_SELDOM)
     last = candidate.due_at + HELD_BACK_AT_MOST
     return Decision(
         action=DispatchAction.WAIT,
