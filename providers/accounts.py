@@ -1,7 +1,7 @@
 """The accounts of this installation, which can be replaced while a process runs.
 
 Routes, registries and verifiers are read through containers whose whole content is replaced at
-once, so whoever was given one sees the new accounts.
+once, so every holder of one sees the new accounts.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping

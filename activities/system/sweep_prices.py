@@ -55,7 +55,7 @@ class PriceSweep:
             return list(await awaited_prices.take_due(db, now=now, most=most))
 
     async def resume(self, due: AwaitedPrice) -> bool:
-        """Ask for one price; False if it was not asked for or nobody answered."""
+        """Ask for one price; False if it was not asked for or the account did not answer."""
         async with self._permits[due.account]:
             if due.account in self._silent or self._clock() >= self._ends:
                 return False

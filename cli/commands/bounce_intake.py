@@ -123,7 +123,8 @@ def _addresses(account: str, path: Path | None) -> BounceAddresses:
 def _new_mails(maildir: Path, limit: int) -> Iterator[Path]:
     """Yield new mails by name, which begins with the time of delivery.
 
-    What is no regular file stays where it is, and is counted in the log: nobody delivers such.
+    What is no regular file stays where it is, and is counted in the log: no mail server delivers
+    such an entry.
     """
     with os.scandir(maildir / "new") as found:
         entries = [entry for entry in found if not entry.name.startswith(".")]

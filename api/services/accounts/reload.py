@@ -141,8 +141,8 @@ class AccountReload:
         missing = [name for name in unknown if name not in {SIMULATOR, DEFAULT_ACCOUNT}]
         if missing:
             log.warning(
-                "messages are open at accounts that the providers file does not have; nobody looks "
-                "them up. Put each back with retired = true",
+                "messages are open at accounts that the providers file does not have, and are "
+                "not looked up. Put each back with retired = true",
                 extra={"accounts": missing},
             )
         if tenants:

@@ -73,7 +73,7 @@ class Conversation:
 def _read(text: InboundText, keywords: Keywords) -> Reading:
     """Return the meaning of a text; the vendor's counts too, because words can be configured there.
 
-    An opt-out takes precedence, whoever reads it.
+    An opt-out takes precedence, whether we or the vendor recognised it.
     """
     ours, theirs = read_text(text.body, keywords), text.keyword
     if ours.kind is InboundKind.OPT_OUT or theirs in (None, InboundKind.OTHER):

@@ -30,7 +30,7 @@ class RoutedSender:
 
 
 class RoutedSenders:
-    """Chooses as the dispatch will, unless an account becomes unavailable meanwhile.
+    """Makes the choice that the dispatch will make, unless an account becomes unavailable.
 
     In SIMULATOR mode, and where no account is routed at all, any sender of the merchant is taken:
     the dispatch decides.

@@ -1,4 +1,4 @@
-"""Deletes the totals of days that nobody looks at any more."""
+"""Deletes the totals of expired days."""
 
 from datetime import datetime, timedelta
 from typing import Final
