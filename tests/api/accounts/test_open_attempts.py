@@ -172,7 +172,7 @@ async def test_open_attempts_of_unknown_accounts_are_warned_of_at_the_start(
     with caplog.at_level(logging.WARNING):
         async with watched.running("one"):
             await until(lambda: len(caplog.records) >= 2)
-    told = {record.msg.split(";")[0]: record.__dict__ for record in caplog.records}
+    told = {record.msg.split(",")[0]: record.__dict__ for record in caplog.records}
     missing = told["messages are open at accounts that the providers file does not have"]
     assert missing["accounts"] == ["gone"]
     assert told["the providers file names unknown tenants"]["tenants"] == ["nobody-knows"]
