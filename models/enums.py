@@ -291,3 +291,55 @@ class PresenceState(StrEnum):
     BUSY = "BUSY"
     AWAY = "AWAY"
     OFFLINE = "OFFLINE"
+
+
+class WebhookEventType(StrEnum):
+    """Type of an event that integrators are told of by webhook."""
+
+    MESSAGE_ACCEPTED = "message.accepted"
+    MESSAGE_SENT = "message.sent"
+    MESSAGE_DELIVERED = "message.delivered"
+    MESSAGE_UNDELIVERED = "message.undelivered"
+    MESSAGE_FAILED = "message.failed"
+    MESSAGE_UNKNOWN = "message.unknown"
+    MESSAGE_CANCELED = "message.canceled"
+    MESSAGE_INBOUND = "message.inbound"
+    CONSENT_CHANGED = "consent.changed"
+    UPGRADE_SUCCEEDED = "upgrade.succeeded"
+    UPGRADE_FAILED = "upgrade.failed"
+    USAGE_FINALIZED = "usage.finalized"
+    COMPLIANCE_CHANGED = "compliance.changed"
+    ALERT_RAISED = "alert.raised"
+    ALERT_RESOLVED = "alert.resolved"
+    WEBHOOK_TEST = "webhook.test"
+
+
+class WebhookSubject(StrEnum):
+    """Kind of the row that an event is about."""
+
+    MESSAGE = "MESSAGE"
+    INBOUND = "INBOUND"
+    CONSENT = "CONSENT"
+    UPGRADE = "UPGRADE"
+    USAGE = "USAGE"
+    COMPLIANCE = "COMPLIANCE"
+    ALERT = "ALERT"
+    TEST = "TEST"
+
+
+class WebhookDeliveryStatus(StrEnum):
+    """Status of the delivery of one event to one endpoint."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    """All attempts failed, or the endpoint was not active. It can be delivered again on request."""
+
+
+class WebhookDisabledReason(StrEnum):
+    """Why an endpoint was made inactive by us."""
+
+    FAILING = "FAILING"
+    """No delivery succeeded for 5 days."""
+    GONE = "GONE"
+    """It answered 410 Gone."""

@@ -23,6 +23,7 @@ from models.tables import (
     tenant,
     usage,
     voice,
+    webhook,
 )
 from models.tables.base import metadata
 
@@ -46,6 +47,7 @@ TABLES = (
     alert,
     messaging,
     voice,
+    webhook,
     load,
     request_limit,
     account_health,

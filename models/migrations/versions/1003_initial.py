@@ -29,6 +29,182 @@ _FIXED_DELIVERY_MODE = """
         EXECUTE FUNCTION refuse_another_delivery_mode();
 """
 
+# Inserts one delivery for each endpoint that is sent the event. If an earlier event of the subject
+# is pending, the new one waits for it; the row lock makes a delivery that ends meanwhile visible.
+_RECORD_WEBHOOK_EVENT = """
+    CREATE FUNCTION record_webhook_event(
+        of_tenant bigint, of_merchant bigint, event_type text,
+        event_subject text, of_subject bigint, event_number bigint, event_state jsonb
+    ) RETURNS void LANGUAGE plpgsql AS $$
+    DECLARE
+        new_event bigint := random_id;
+    BEGIN
+        INSERT INTO webhook_delivery
+               (tenant_id, endpoint_id, event_id, type, merchant_id, subject, subject_id, number,
+                state, status, attempts, due_at, last_error, created_at)
+        SELECT of_tenant, endpoint.id, new_event, event_type, COALESCE(of_merchant, 0),
+               event_subject, of_subject, event_number, event_state,
+               CASE WHEN endpoint.active THEN 'PENDING' ELSE 'FAILED' END, 0,
+               CASE WHEN endpoint.active AND NOT EXISTS (
+                    SELECT FROM (SELECT FROM webhook_delivery earlier
+                                  WHERE earlier.tenant_id = of_tenant
+                                    AND earlier.endpoint_id = endpoint.id
+                                    AND earlier.subject = event_subject
+                                    AND earlier.subject_id = of_subject
+                                    AND earlier.status = 'PENDING'
+                                    FOR SHARE) pending)
+                    THEN clock_timestamp() END,
+               CASE WHEN NOT endpoint.active THEN 'ENDPOINT_NOT_ACTIVE' END,
+               clock_timestamp()
+          FROM webhook_endpoint endpoint
+         WHERE endpoint.tenant_id = of_tenant
+           AND endpoint.deleted_at IS NULL
+           AND (endpoint.merchant_id = 0 OR endpoint.merchant_id = of_merchant)
+           AND (endpoint.events = '[]' OR endpoint.events ? event_type);
+    END $$
+""".replace("random_id", _PUBLIC_ID)
+
+# The order of a message's events follows from its allowed steps: models/rules/messages/lifecycle.py.
+_MESSAGE_EVENTS = """
+    CREATE FUNCTION record_message_event() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM record_webhook_event(
+            NEW.tenant_id, NEW.merchant_id,
+            CASE TG_OP WHEN 'INSERT' THEN 'message.accepted'
+                       ELSE 'message.' || lower(NEW.status) END,
+            'MESSAGE', NEW.id,
+            CASE WHEN TG_OP = 'INSERT' THEN 1 WHEN NEW.status = 'SENT' THEN 2
+                 WHEN OLD.status = 'UNKNOWN' THEN 4 ELSE 3 END,
+            jsonb_build_object(
+                'status', NEW.status, 'billedUnits', NEW.billed_units, 'attempts', NEW.attempts,
+                'errorCode', NEW.error_code, 'providerCode', NEW.provider_code,
+                'sentAt', NEW.sent_at, 'completedAt', NEW.completed_at,
+                'correctedAt', NEW.corrected_at));
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER message_accepted AFTER INSERT ON message
+        FOR EACH ROW EXECUTE FUNCTION record_message_event();
+    CREATE TRIGGER message_status AFTER UPDATE OF status ON message
+        FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status
+            AND NEW.status IN ('SENT', 'DELIVERED', 'UNDELIVERED', 'FAILED', 'UNKNOWN', 'CANCELED'))
+        EXECUTE FUNCTION record_message_event();
+"""
+
+_INBOUND_EVENTS = """
+    CREATE FUNCTION record_inbound_event() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM record_webhook_event(NEW.tenant_id, NEW.merchant_id, 'message.inbound',
+                                     'INBOUND', NEW.id, 1, '{}');
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER inbound_message_stored AFTER INSERT ON inbound_message
+        FOR EACH ROW EXECUTE FUNCTION record_inbound_event();
+"""
+
+# A consent's `number` identifies its row; its `version` grows with each change.
+_CONSENT_EVENTS = """
+    CREATE FUNCTION record_consent_event() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM record_webhook_event(
+            NEW.tenant_id, NEW.merchant_id, 'consent.changed', 'CONSENT', NEW.number, NEW.version,
+            jsonb_build_object('status', NEW.status, 'source', NEW.source,
+                               'updatedAt', NEW.updated_at));
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER consent_stored AFTER INSERT ON consent
+        FOR EACH ROW EXECUTE FUNCTION record_consent_event();
+    CREATE TRIGGER consent_changed AFTER UPDATE OF version ON consent
+        FOR EACH ROW WHEN (OLD.version IS DISTINCT FROM NEW.version)
+        EXECUTE FUNCTION record_consent_event();
+"""
+
+# An upgrade has succeeded once its credits are granted, not once the charge succeeded.
+_UPGRADE_EVENTS = """
+    CREATE FUNCTION record_upgrade_event() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM record_webhook_event(
+            NEW.tenant_id, NEW.merchant_id,
+            CASE WHEN NEW.fulfilled_at IS NULL THEN 'upgrade.failed' ELSE 'upgrade.succeeded' END,
+            'UPGRADE', NEW.id,
+            CASE WHEN NEW.fulfilled_at IS NOT NULL THEN 2 WHEN NEW.status = 'FAILED' THEN 1
+                 ELSE 3 END,
+            jsonb_build_object('status', NEW.status, 'failure', NEW.failure,
+                               'refundedCents', NEW.refunded_cents));
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER payment_fulfilled AFTER UPDATE OF fulfilled_at ON payment
+        FOR EACH ROW WHEN (OLD.fulfilled_at IS NULL AND NEW.fulfilled_at IS NOT NULL)
+        EXECUTE FUNCTION record_upgrade_event();
+    CREATE TRIGGER payment_failed AFTER UPDATE OF status ON payment
+        FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status
+            AND NEW.status IN ('FAILED', 'REFUNDED'))
+        EXECUTE FUNCTION record_upgrade_event();
+"""
+
+_USAGE_EVENTS = """
+    CREATE FUNCTION record_usage_event() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM record_webhook_event(NEW.tenant_id, 0, 'usage.finalized', 'USAGE', 0, 1,
+                                     jsonb_build_object('day', NEW.day));
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER usage_day_closed AFTER INSERT ON usage_closing
+        FOR EACH ROW EXECUTE FUNCTION record_usage_event();
+"""
+
+_COMPLIANCE_EVENTS = """
+    CREATE FUNCTION record_compliance_event() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM record_webhook_event(NEW.tenant_id, NEW.merchant_id, 'compliance.changed',
+                                     'COMPLIANCE', NEW.merchant_id, 1, '{}');
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER brand_created AFTER INSERT ON brand
+        FOR EACH ROW EXECUTE FUNCTION record_compliance_event();
+    CREATE TRIGGER brand_changed AFTER UPDATE OF state ON brand
+        FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state)
+        EXECUTE FUNCTION record_compliance_event();
+    CREATE TRIGGER campaign_created AFTER INSERT ON campaign
+        FOR EACH ROW EXECUTE FUNCTION record_compliance_event();
+    CREATE TRIGGER campaign_changed AFTER UPDATE OF state ON campaign
+        FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state)
+        EXECUTE FUNCTION record_compliance_event();
+    CREATE TRIGGER messaging_number_created AFTER INSERT ON messaging_number
+        FOR EACH ROW EXECUTE FUNCTION record_compliance_event();
+    CREATE TRIGGER messaging_number_changed AFTER UPDATE OF state, assignment ON messaging_number
+        FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state
+            OR OLD.assignment IS DISTINCT FROM NEW.assignment)
+        EXECUTE FUNCTION record_compliance_event();
+"""
+
+_ALERT_EVENTS = """
+    CREATE FUNCTION record_alert_event() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM record_webhook_event(
+            NEW.tenant_id, NEW.merchant_id,
+            CASE TG_OP WHEN 'INSERT' THEN 'alert.raised' ELSE 'alert.resolved' END,
+            'ALERT', NEW.id, CASE TG_OP WHEN 'INSERT' THEN 1 ELSE 2 END,
+            jsonb_build_object('message', NEW.message, 'count', NEW.count,
+                               'resolvedAt', NEW.resolved_at));
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER alert_raised AFTER INSERT ON alert
+        FOR EACH ROW EXECUTE FUNCTION record_alert_event();
+    CREATE TRIGGER alert_resolved AFTER UPDATE OF resolved_at ON alert
+        FOR EACH ROW WHEN (OLD.resolved_at IS NULL AND NEW.resolved_at IS NOT NULL)
+        EXECUTE FUNCTION record_alert_event();
+"""
+
+_WEBHOOK_EVENTS = (
+    _MESSAGE_EVENTS,
+    _INBOUND_EVENTS,
+    _CONSENT_EVENTS,
+    _UPGRADE_EVENTS,
+    _USAGE_EVENTS,
+    _COMPLIANCE_EVENTS,
+    _ALERT_EVENTS,
+)
+
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
@@ -74,7 +250,11 @@ def upgrade() -> None:
     _create_receipt()
     _create_usage_correction()
     _create_attempt_cost()
+    _create_webhook_endpoint()
+    _create_webhook_delivery()
     op.execute(_FIXED_DELIVERY_MODE)
+    for statement in (_RECORD_WEBHOOK_EVENT, *_WEBHOOK_EVENTS):
+        op.execute(statement)
 
 
 def _create_account_circuit() -> None:
@@ -1723,4 +1903,140 @@ def _create_attempt_cost() -> None:
             name=op.f("fk_attempt_cost_attempt"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "message_id", "number", name=op.f("pk_attempt_cost")),
+    )
+
+
+def _create_webhook_endpoint() -> None:
+    op.create_table(
+        "webhook_endpoint",
+        sa.Column("tenant_id", sa.BigInteger(), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column(
+            "public_id",
+            sa.BigInteger(),
+            server_default=sa.text(_PUBLIC_ID),
+            nullable=False,
+        ),
+        sa.Column("merchant_id", sa.BigInteger(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("events", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("description", sa.String(length=200), nullable=True),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("disabled_reason", sa.String(length=8), nullable=True),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("secret_version", sa.Integer(), nullable=False),
+        sa.Column("previous_secret_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("concurrency", sa.SmallInteger(), nullable=False),
+        sa.Column("awake_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "disabled_reason IS NULL OR disabled_reason IN ('FAILING', 'GONE')",
+            name=op.f("ck_webhook_endpoint_disabled_reason"),
+        ),
+        sa.CheckConstraint("concurrency >= 1", name=op.f("ck_webhook_endpoint_concurrency")),
+        sa.CheckConstraint(
+            "deleted_at IS NULL OR NOT active", name=op.f("ck_webhook_endpoint_deleted")
+        ),
+        sa.CheckConstraint(
+            "disabled_reason IS NULL OR NOT active", name=op.f("ck_webhook_endpoint_disabled")
+        ),
+        sa.CheckConstraint("failures >= 0", name=op.f("ck_webhook_endpoint_not_negative")),
+        sa.CheckConstraint("secret_version >= 1", name=op.f("ck_webhook_endpoint_secret_version")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenant.id"], name=op.f("fk_webhook_endpoint_tenant")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_webhook_endpoint")),
+        sa.UniqueConstraint(
+            "tenant_id", "public_id", name=op.f("uq_webhook_endpoint_tenant_id_public_id")
+        ),
+    )
+    op.create_index(
+        "ix_webhook_endpoint_deleted",
+        "webhook_endpoint",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_webhook_endpoint_merchant",
+        "webhook_endpoint",
+        ["tenant_id", "merchant_id", "id"],
+        unique=False,
+    )
+
+
+def _create_webhook_delivery() -> None:
+    op.create_table(
+        "webhook_delivery",
+        sa.Column("tenant_id", sa.BigInteger(), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column(
+            "public_id",
+            sa.BigInteger(),
+            server_default=sa.text(_PUBLIC_ID),
+            nullable=False,
+        ),
+        sa.Column("endpoint_id", sa.BigInteger(), nullable=False),
+        sa.Column("event_id", sa.BigInteger(), nullable=False),
+        sa.Column("type", sa.String(length=24), nullable=False),
+        sa.Column("merchant_id", sa.BigInteger(), nullable=False),
+        sa.Column("subject", sa.String(length=12), nullable=False),
+        sa.Column("subject_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("state", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_status_code", sa.SmallInteger(), nullable=True),
+        sa.Column("last_error", sa.String(length=32), nullable=True),
+        sa.Column("last_duration_ms", sa.Integer(), nullable=True),
+        sa.Column("last_response", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('PENDING', 'SUCCEEDED', 'FAILED')", name=op.f("ck_webhook_delivery_status")
+        ),
+        sa.CheckConstraint(
+            "subject IN ('MESSAGE', 'INBOUND', 'CONSENT', 'UPGRADE', 'USAGE', 'COMPLIANCE', 'ALERT', 'TEST')",
+            name=op.f("ck_webhook_delivery_subject"),
+        ),
+        sa.CheckConstraint(
+            "type IN ('message.accepted', 'message.sent', 'message.delivered', 'message.undelivered', 'message.failed', 'message.unknown', 'message.canceled', 'message.inbound', 'consent.changed', 'upgrade.succeeded', 'upgrade.failed', 'usage.finalized', 'compliance.changed', 'alert.raised', 'alert.resolved', 'webhook.test')",
+            name=op.f("ck_webhook_delivery_type"),
+        ),
+        sa.CheckConstraint("attempts >= 0", name=op.f("ck_webhook_delivery_not_negative")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "endpoint_id"],
+            ["webhook_endpoint.tenant_id", "webhook_endpoint.id"],
+            name=op.f("fk_webhook_delivery_webhook_endpoint"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_webhook_delivery")),
+        sa.UniqueConstraint(
+            "tenant_id", "public_id", name=op.f("uq_webhook_delivery_tenant_id_public_id")
+        ),
+    )
+    op.create_index("ix_webhook_delivery_created", "webhook_delivery", ["created_at"], unique=False)
+    op.create_index(
+        "ix_webhook_delivery_due",
+        "webhook_delivery",
+        ["tenant_id", "endpoint_id", "due_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'PENDING'"),
+    )
+    op.create_index(
+        "ix_webhook_delivery_endpoint",
+        "webhook_delivery",
+        ["tenant_id", "endpoint_id", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_webhook_delivery_subject",
+        "webhook_delivery",
+        ["tenant_id", "endpoint_id", "subject", "subject_id", "number", "id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'PENDING'"),
     )
