@@ -99,7 +99,7 @@ def _past_view(moment: PastMessage, parts: _Parts) -> MessageView:
     ]
     message = Message(
         **{
-            **now.model_dump(),
+            **_columns(now),
             **{name: _moment(state[key]) for key, name in _TIMES.items()},
             "status": state["status"],
             "billed_units": state["billedUnits"],
@@ -119,7 +119,11 @@ def _past_attempt(attempt: Attempt, at: datetime) -> Attempt:
     """Return the attempt without an outcome that it got later."""
     if _unless_later(attempt.finished_at, at) is not None:
         return attempt
-    return Attempt(**{**attempt.model_dump(), "state": AttemptState.REQUESTED, "finished_at": None})
+    return Attempt(**{**_columns(attempt), "state": AttemptState.REQUESTED, "finished_at": None})
+
+
+def _columns(row: Message | Attempt) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in type(row).model_fields}
 
 
 def _unless_later(time: datetime | None, at: datetime) -> datetime | None:
