@@ -110,8 +110,8 @@ def _response(status: int, retry_after: int | None) -> Response:
 def _listing(listing: Listing) -> Response:
     """Join the stored views; encoding them anew could take the event loop too long."""
     counts = b'{"count":%d,"received":%d,"items":[' % (listing.count, listing.received)
-    content = counts + b",".join(listing.views) + b"]}"
-    return Response(content, media_type="application/json")
+    items = [part for view in listing.views for part in (b",", view)][1:]
+    return Response(b"".join([counts, *items, b"]}"]), media_type="application/json")
 
 
 def _too_many() -> Response:

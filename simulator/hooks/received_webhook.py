@@ -71,7 +71,7 @@ class ReceivedWebhook:
     Attributes:
         hook: name of the receiver.
         number: counts the webhooks of the receiver from 1.
-        body: the text as received; bytes that are not UTF-8 are escaped (`\\xff`).
+        body: the text as received; U+FFFD replaces what is not UTF-8.
         verified: None if the receiver had no secret.
         status: status of the response; None if there was none.
     """

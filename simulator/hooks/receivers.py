@@ -17,7 +17,7 @@ from simulator.journal import Journal, Kind
 MOST_RECEIVERS: Final = 200
 MOST_WEBHOOKS: Final = 1000
 """Stored webhooks of one receiver."""
-MOST_BYTES: Final = 32 * 1024 * 1024
+MOST_BYTES: Final = 16 * 1024 * 1024
 """Stored bytes of all receivers."""
 BUSY: Final = Answer(503, retry_after=1)
 
@@ -110,7 +110,7 @@ class Receivers:
             webhook_id=incoming.webhook_id,
             timestamp=incoming.timestamp,
             signature=incoming.signature,
-            body=incoming.body.decode(errors="backslashreplace"),
+            body=incoming.body.decode(errors="replace"),
             received_at=now,
             verified=error is None if behaviour.secrets else None,
             verification_error=error,
