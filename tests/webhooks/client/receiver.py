@@ -70,6 +70,12 @@ class Receiver:
     connections: int = 0
     port: int = 0
     _gone: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def until_heard(self, requests: int) -> None:
+        """Wait until so many requests were read."""
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.talks) >= requests)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -81,7 +87,9 @@ class Receiver:
                 if line.startswith("content-length:")
             )
             talk = Talk(head, await reader.readexactly(size), writer, self._gone)
-            self.talks.append(talk)
+            async with self._news:
+                self.talks.append(talk)
+                self._news.notify_all()
             await self.act(talk)
         writer.transport.abort() if self._gone.is_set() else writer.close()
 
