@@ -1,7 +1,7 @@
 """Reads messages and calls."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from api.schemas.money import MessagePrice
 from api.schemas.voice import VoiceTtsCallView
 from api.services.consent.contacts import errors_name, key_to_find
 from api.services.messages.trail import trail
-from models.enums import FINAL_REPORT, Channel, MessageStatus
+from models.enums import FINAL_REPORT, Channel, MessageStatus, MessageType
 from models.errors import MessageNotFound
 from models.queries.messages.read import (
     CallLabels,
@@ -39,12 +39,18 @@ _LONGEST_ID = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFilter:
-    """Filter of messages; `since` and `before` bound the time of acceptance."""
+    """Filter of messages; `since` and `before` bound the time of acceptance.
+
+    A message must have every pair of `metadata`.
+    """
 
     merchant_id: str | None
     channel: Channel | None
     status: MessageStatus | None
     to: str | None
+    type: MessageType | None
+    idempotency_key: str | None
+    metadata: Mapping[str, str]
     since: datetime | None
     before: datetime | None
 
@@ -128,6 +134,9 @@ class Messages:
             status=wanted.status,
             contact_key=None if is_address else key,
             recipient_key=key if is_address else None,
+            type=wanted.type,
+            idempotency_key=wanted.idempotency_key,
+            metadata=wanted.metadata,
             since=wanted.since,
             before=wanted.before,
         )
