@@ -17,15 +17,14 @@ from models.errors import MessageNotFound
 from models.queries.messages.read import (
     CallLabels,
     Found,
-    MessageCriteria,
     Price,
     find_message,
     find_prices,
     list_attempts,
     list_calls,
-    list_messages,
     list_receipts,
 )
+from models.queries.messages.search import MessageCriteria, list_messages
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
 from models.rules.messages.channels import voice

@@ -1,37 +1,18 @@
 """Queries of the API for messages with their attempts, reports and prices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, String, Text, func, literal_column, select
-from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from models.enums import (
-    Channel,
-    MessageStatus,
-    MessageType,
-    ReportStatus,
-    UnpricedReason,
-    UsageState,
-)
+from models.enums import Channel, ReportStatus, UnpricedReason, UsageState
 from models.queries.tenants.visibility import CallerScope, visible_messages
-from models.rules.messages.metadata import pair_hash
-from models.rules.messages.operations import ANSWER_INBOUND
 from models.rules.messages.reference import Reference
 from models.session import ReadSession, WriteSession
-from models.tables.message import (
-    Attempt,
-    Message,
-    MessageMetadata,
-    MessageRecipient,
-    Receipt,
-    call_label,
-)
+from models.tables.message import Attempt, Message, Receipt, call_label
 from models.tables.tenant import Tenant
 from models.tables.usage import UsageCorrection, UsageRecord
 
@@ -40,25 +21,6 @@ _VOICE = literal_column(f"'{Channel.VOICE}'", String)
 
 Found: TypeAlias = tuple[Message, str | None]
 """A message and its merchant's external id."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageCriteria:
-    """Filter for messages; None means any.
-
-    `recipient_key` matches direct e-mail by any of its addresses, `contact_key` only by the first.
-    Every pair of `metadata` must match. `since` and `before` limit the time of acceptance.
-    """
-
-    channel: Channel | None
-    status: MessageStatus | None
-    contact_key: str | None
-    recipient_key: str | None
-    type: MessageType | None
-    idempotency_key: str | None
-    metadata: Mapping[str, str]
-    since: datetime | None
-    before: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,21 +51,6 @@ async def find_message(
     return None if row is None else (row[0], row[1])
 
 
-async def list_messages(
-    db: ReadSession,
-    scope: CallerScope,
-    wanted: MessageCriteria,
-    *,
-    after: int | None,
-    most: int,
-) -> Sequence[Found]:
-    """Return messages, the newest first; `after` is the last id of the previous page."""
-    statement = _narrowed(visible_messages(scope), scope, wanted)
-    for name, value in wanted.metadata.items():
-        statement = _paired(statement, scope, pair_hash(scope.tenant_id, name, value), after)
-    return await _newest(db, statement, after, most)
-
-
 async def list_calls(
     db: ReadSession,
     scope: CallerScope,
@@ -122,7 +69,7 @@ async def list_calls(
     for sql, label in wanted.items():
         if label is not None:
             statement = statement.where(literal_column(f"({sql})", Text) == label)
-    return await _newest(db, statement, after, most)
+    return await newest(db, statement, after, most)
 
 
 async def list_attempts(
@@ -214,77 +161,11 @@ def _altogether(recorded: Decimal, posted: Decimal) -> ColumnElement[Decimal]:
     return col(recorded) + func.coalesce(func.sum(col(posted)), 0)
 
 
-async def _newest(
+async def newest(
     db: ReadSession, statement: Select[Message, str | None], after: int | None, most: int
 ) -> Sequence[Found]:
+    """Return the newest of selected messages; `after` is the last id of the previous page."""
     statement = statement.order_by(col(Message.id).desc())
     if after is not None:
         statement = statement.where(col(Message.id) < after)
     return [(row[0], row[1]) for row in await db.execute(statement.limit(most))]
-
-
-def _narrowed(
-    statement: Select[Message, str | None], scope: CallerScope, wanted: MessageCriteria
-) -> Select[Message, str | None]:
-    if wanted.channel is not None:
-        statement = statement.where(col(Message.channel) == wanted.channel)
-    if wanted.status is not None:
-        statement = statement.where(col(Message.status) == wanted.status)
-    if wanted.contact_key is not None:
-        statement = statement.where(col(Message.contact_key) == wanted.contact_key)
-    if wanted.recipient_key is not None:
-        statement = statement.where(_reaches(scope, wanted.recipient_key))
-    if wanted.type is not None:
-        statement = statement.where(col(Message.type) == wanted.type)
-    if wanted.idempotency_key is not None:
-        statement = statement.where(_keyed(scope, wanted.idempotency_key))
-    if wanted.since is not None:
-        statement = statement.where(col(Message.accepted_at) >= wanted.since)
-    if wanted.before is not None:
-        statement = statement.where(col(Message.accepted_at) < wanted.before)
-    return statement
-
-
-def _paired(
-    statement: Select[Message, str | None], scope: CallerScope, pair: UUID, after: int | None
-) -> Select[Message, str | None]:
-    """Keep the messages with a pair of metadata.
-
-    The index of pairs is in the order of the list, so a frequent pair is read only as far as the
-    page needs, and a rare one as a whole. Its entries need the position of the page as well.
-    """
-    found = aliased(MessageMetadata)
-    statement = statement.join(
-        found,
-        (col(found.tenant_id) == scope.tenant_id)
-        & (col(found.pair) == pair)
-        & (col(found.message_id) == col(Message.id)),
-    )
-    return statement if after is None else statement.where(col(found.message_id) < after)
-
-
-def _keyed(scope: CallerScope, key: str) -> ColumnElement[bool]:
-    """Match the messages whose request had a key, whatever its operation and scope.
-
-    The ids are looked up first: if others use the key often, the planner would otherwise expect
-    to meet it soon on the way through all messages.
-    """
-    ids = select(col(Message.id)).where(
-        col(Message.tenant_id) == scope.tenant_id,
-        col(Message.idempotency_key) == key,
-        col(Message.operation) != ANSWER_INBOUND,
-    )
-    return col(Message.id) == func.any(func.array(ids.scalar_subquery()))
-
-
-def _reaches(scope: CallerScope, key: str) -> ColumnElement[bool]:
-    """Match the messages to a contact; a direct e-mail by any of its addresses."""
-    # Two index scans; an OR of both would read every message of the tenant.
-    first = select(col(Message.id)).where(
-        col(Message.tenant_id) == scope.tenant_id, col(Message.contact_key) == key
-    )
-    further = select(col(MessageRecipient.message_id)).where(
-        col(MessageRecipient.tenant_id) == scope.tenant_id,
-        col(MessageRecipient.contact_key) == key,
-    )
-    return col(Message.id).in_(first.union_all(further))
