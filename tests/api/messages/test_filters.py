@@ -43,6 +43,7 @@ class Made:
     key: str | None
     metadata: Mapping[str, str]
     day: str
+    to: str
     mine: bool
 
 
@@ -70,6 +71,7 @@ async def accept(database: Database, owner: Owner, number: int, scope: str) -> M
     direct = operation == SEND_DIRECT_EMAIL
     key = None if number % 5 == 0 else KEYS[number // 5 % len(KEYS)]
     used = [(name, VALUES[(number // 3 + n) % len(VALUES)]) for n, name in enumerate(NAMES)]
+    to = "a@b.example" if direct else f"+1813555123{number % 2}"
     at = NOON + timedelta(days=number % 3)
     message = replace(
         new_message(owner, key=key, accepted_at=at, type=[*MessageType][number % 5]),
@@ -78,7 +80,7 @@ async def accept(database: Database, owner: Owner, number: int, scope: str) -> M
         scope=scope,
         merchant_id=None if direct else owner.merchant_id,
         funded=not direct,
-        contact_key=key_of("a@b.example") if direct else key_of("+18135551234"),
+        contact_key=key_of(to),
         attributes=dict(used[: number % 6]),
     )
     outcome = await try_accept(database, message)
@@ -93,6 +95,7 @@ async def accept(database: Database, owner: Owner, number: int, scope: str) -> M
         key=key,
         metadata=message.attributes,
         day=at.date().isoformat(),
+        to=to,
         mine=not direct,
     )
 
@@ -118,6 +121,8 @@ def matches(made: Made, query: Mapping[str, str]) -> bool:
     return (
         query.get("channel", made.channel) == made.channel
         and query.get("type", made.type) == made.type
+        and query.get("to", made.to) == made.to
+        and query.get("status", "QUEUED") == "QUEUED"
         and ("idempotencyKey" not in query or query["idempotencyKey"] == made.key)
         and ("merchantId" not in query or made.mine)
         and query.get("from", made.day) <= made.day <= query.get("until", made.day)
@@ -163,6 +168,8 @@ QUERIES = st.builds(
             "channel": st.sampled_from([*Channel]),
             "type": st.sampled_from([*MessageType]),
             "merchantId": st.just(""),
+            "to": st.sampled_from(["+18135551230", "+18135551231", "a@b.example"]),
+            "status": st.sampled_from(["QUEUED", "QUEUED", "QUEUED", "DELIVERED"]),
             "from": st.sampled_from(["2026-04-16", "2026-04-17"]),
             "until": st.sampled_from(["2026-04-17", "2026-04-18"]),
         },
