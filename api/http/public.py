@@ -20,6 +20,7 @@ from api.http.bodies.body_size import is_chunked, requests_more, requests_worth
 from api.http.bodies.strict_json import JsonRequest, check_text, yield_to_event_loop
 from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.http.limits.rate_limits import RequestLimits
+from api.http.metadata_filter import METADATA, METADATA_FILTER
 from api.http.problems import ANY, of
 from api.http.trace import trace_of
 from models.errors import BadRequest, MalformedJson, ValidationFailed
@@ -42,10 +43,11 @@ class PublicRoute(APIRoute):
         query = frozenset(
             field.alias for field in flat if isinstance(field.field_info, params.Query)
         )
+        has_metadata = METADATA_FILTER in (self.openapi_extra or {}).get("parameters", ())
 
         async def checked_handler(request: Request) -> Response:
             caller = await _admit(request)
-            _check_query(request, query)
+            _check_query(request, query, has_metadata=has_metadata)
             for name, value in request.path_params.items():
                 check_text(str(value), (name,))
             reading = JsonRequest(request.scope, request.receive)
@@ -143,13 +145,13 @@ async def _check_key(reading: JsonRequest, caller: Caller) -> None:
     await gate.used_keys.check_unused(caller, request)
 
 
-def _check_query(request: Request, known: frozenset[str]) -> None:
+def _check_query(request: Request, known: frozenset[str], *, has_metadata: bool) -> None:
     """Refuse unknown and repeated query parameters, which would otherwise be ignored silently."""
     seen: set[str] = set()
     for name, value in request.query_params.multi_items():
         check_text(name, ("query",))
         check_text(value, (name,))
-        if name not in known:
+        if name not in known and not (has_metadata and name.startswith(METADATA)):
             raise _wrong(name, "is not a query parameter of this route")
         if name in seen:
             raise _wrong(name, "is given more than once")

@@ -119,6 +119,7 @@ def recipes() -> dict[Route, Recipe]:
         ("POST", f"{_API}/merchants"): _write(GYM, refused=_NO_RIGHT, by_the_tenant=True),
         ("GET", _OF_ONE): Recipe(),
         ("GET", f"{_OF_ONE}/settings"): Recipe(),
+        ("GET", f"{_OF_ONE}/usage/daily"): Recipe(query=_range(), shows=_items),
         ("POST", f"{_OF_ONE}/settings"): Recipe(
             body={"helpText": "Call."}, refused=_NO_RIGHT, by_the_tenant=True
         ),
