@@ -6,9 +6,9 @@ from typing import Final
 
 from api.services.messages.drafts import Draft
 from models.enums import DeliveryMode
-from models.queries.consent import send_policy
 from models.queries.consent.send_policy import SendPolicy, TenantAddresses
 from models.queries.senders.candidates import AccountSenders
+from models.queries.senders.chosen_sender import find_sender
 from models.rules.accounts.routing_table import RouteKey
 from models.rules.billing.pricing import country_of
 from models.session import ReadSession
@@ -94,12 +94,12 @@ async def _owned_number(
     db: ReadSession, draft: Draft, tenant_id: int, contact_key: str, owned: AccountSenders
 ) -> str | None:
     assert draft.merchant is not None
-    found = await send_policy.find_policy(
+    chosen = await find_sender(
         db,
         tenant_id=tenant_id,
         merchant=draft.merchant,
         channel=draft.channel,
-        contact_keys=[contact_key],
+        key=contact_key,
         owned=owned,
     )
-    return None if found is None else found.sender
+    return chosen.number
