@@ -10,7 +10,6 @@ from models.queries.consent.send_policy import SendPolicy, TenantAddresses
 from models.queries.senders.candidates import AccountSenders
 from models.queries.senders.chosen_sender import find_sender
 from models.rules.accounts.routing_table import RouteKey
-from models.rules.billing.pricing import country_of
 from models.session import ReadSession
 from providers.call_needs import needs_of
 from providers.ports.messages import MessageProvider
@@ -43,12 +42,7 @@ class RoutedSenders:
         self, draft: Draft, tenant: str, mode: DeliveryMode, disabled: Collection[str]
     ) -> Sequence[MessageProvider]:
         """Return the accounts of a send in order of preference; those switched off come last."""
-        key = RouteKey(
-            tenant=tenant,
-            channel=draft.channel,
-            country=country_of(draft.channel, draft.to[0]),
-            type=draft.type,
-        )
+        key = RouteKey.of(mode, tenant, draft.channel, draft.to[0], draft.type)
         routed = self._routes.routed(mode, key, needs_of(draft.channel, draft.details))
         return sorted(routed, key=lambda p: p.account in disabled)
 
