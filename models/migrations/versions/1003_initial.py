@@ -1465,14 +1465,15 @@ def _create_ledger_entry() -> None:
             name=op.f("uq_ledger_entry_tenant_id_message_id_kind"),
         ),
         sa.UniqueConstraint(
-            "tenant_id",
-            "payment_id",
-            "kind",
-            name=op.f("uq_ledger_entry_tenant_id_payment_id_kind"),
-        ),
-        sa.UniqueConstraint(
             "tenant_id", "public_id", name=op.f("uq_ledger_entry_tenant_id_public_id")
         ),
+    )
+    op.create_index(
+        "ux_ledger_entry_payment",
+        "ledger_entry",
+        ["tenant_id", "payment_id", "kind"],
+        unique=True,
+        postgresql_where=sa.text("payment_id IS NOT NULL"),
     )
     op.create_index(
         "ix_ledger_entry_account",
