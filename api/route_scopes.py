@@ -61,6 +61,9 @@ _ROUTES: Final[Mapping[str, KeyScope]] = {
     f"POST {_MESSAGING}/numbers/{{number}}/assignment": _ADMIN,
     f"DELETE {_MESSAGING}/numbers/{{number}}": _ADMIN,
     f"GET {_MESSAGING}/status": _READ,
+    "POST /keys": _ADMIN,
+    "GET /keys": _READ,
+    "DELETE /keys/{keyId}": _ADMIN,
 }
 """By method and path below the prefix."""
 

@@ -9,14 +9,14 @@
     │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered,
     │                      DestinationNotAllowed, NoRate, ScopeMissing
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, BrandNotFound,
-    │                     PaymentNotFound,
+    │                     PaymentNotFound, KeyNotFound,
     │                      CampaignNotFound, NumberNotFound, VoiceUserNotFound, NotFound
     ├── MethodNotAllowed 405
     ├── RequestTimedOut 408
     ├── WrongState 409 ─── NotCancelable, ReferenceReused, BrandNotEditable, BrandNotApproved,
     │                      CampaignNotEditable, CampaignNotApproved, NumberTaken, NumberNotActive,
     │                      NumberNotAssignable, NumberAlreadyAssigned, AssignmentPending,
-    │                      SoleProprietorLimit
+    │                      SoleProprietorLimit, LastAdminKey
     ├── PayloadTooLarge 413
     ├── UnsupportedMediaType 415
     ├── IdempotencyKeyReused 422
@@ -236,6 +236,13 @@ class PaymentNotFound(NotThere):
     title = "No such upgrade"
 
 
+class KeyNotFound(NotThere):
+    """No API key that this key sees has that id, or it was deleted."""
+
+    code = "KEY_NOT_FOUND"
+    title = "No such API key"
+
+
 class RecordingNotFound(NotThere):
     """The message is not a call that was recorded, answered and has ended."""
 
@@ -286,6 +293,13 @@ class ReferenceReused(WrongState):
 
     code = "REFERENCE_REUSED"
     title = "The referenceId belongs to a different upgrade"
+
+
+class LastAdminKey(WrongState):
+    """Without this API key the tenant would have no admin key, or only one that expires earlier."""
+
+    code = "LAST_ADMIN_KEY"
+    title = "The tenant's last admin key"
 
 
 class PayloadTooLarge(HexavoxError):
