@@ -9,7 +9,7 @@
     │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered,
     │                      DestinationNotAllowed, NoRate, ScopeMissing
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, BrandNotFound,
-    │                     PaymentNotFound, KeyNotFound,
+    │                      PaymentNotFound, KeyNotFound,
     │                      CampaignNotFound, NumberNotFound, VoiceUserNotFound, NotFound
     ├── MethodNotAllowed 405
     ├── RequestTimedOut 408
@@ -196,13 +196,6 @@ class NoRate(PolicyForbids):
     title = "No rate for this destination"
 
 
-class ScopeMissing(PolicyForbids):
-    """The API key lacks the scope of the route, or would create a key that may do more."""
-
-    code = "SCOPE_MISSING"
-    title = "The API key lacks a scope"
-
-
 class NotThere(HexavoxError):
     """It does not exist, or it belongs to another tenant: the answer is the same."""
 
@@ -234,13 +227,6 @@ class PaymentNotFound(NotThere):
 
     code = "PAYMENT_NOT_FOUND"
     title = "No such upgrade"
-
-
-class KeyNotFound(NotThere):
-    """No API key that this key sees has that id, or it was deleted."""
-
-    code = "KEY_NOT_FOUND"
-    title = "No such API key"
 
 
 class RecordingNotFound(NotThere):
@@ -293,13 +279,6 @@ class ReferenceReused(WrongState):
 
     code = "REFERENCE_REUSED"
     title = "The referenceId belongs to a different upgrade"
-
-
-class LastAdminKey(WrongState):
-    """Without this API key the tenant would have no admin key, or only one that expires earlier."""
-
-    code = "LAST_ADMIN_KEY"
-    title = "The tenant's last admin key"
 
 
 class PayloadTooLarge(HexavoxError):

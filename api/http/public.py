@@ -24,7 +24,8 @@ from api.http.limits.rate_limits import RequestLimits
 from api.http.problems import ANY, of
 from api.http.trace import template_of, trace_of
 from models.enums import KeyScope
-from models.errors import BadRequest, MalformedJson, ScopeMissing, ValidationFailed
+from models.errors import BadRequest, MalformedJson, ValidationFailed
+from models.key_errors import ScopeMissing
 from models.rules.consent.contact_keys import ContactKeys
 
 PREFIX = "/api/v1"

@@ -10,7 +10,8 @@ from api.http.filters import OneMerchant
 from api.http.idempotency import answer_with
 from api.http.public import public_router
 from api.schemas.keys import CreatedKeyView, KeyView, V1KeyRequest
-from models.errors import IdempotencyKeyReused, KeyNotFound, LastAdminKey, MerchantNotFound
+from models.errors import IdempotencyKeyReused, MerchantNotFound
+from models.key_errors import KeyNotFound, LastAdminKey
 
 router = public_router("/keys", tag="Keys")
 

@@ -13,13 +13,8 @@ from api.http.pagination import Page, Slice
 from api.schemas.base import instant
 from api.schemas.keys import CreatedKeyView, KeyView, V1KeyRequest
 from models.enums import KeyScope
-from models.errors import (
-    InvalidCredentials,
-    KeyNotFound,
-    LastAdminKey,
-    ScopeMissing,
-    ValidationFailed,
-)
+from models.errors import InvalidCredentials, ValidationFailed
+from models.key_errors import KeyNotFound, LastAdminKey, ScopeMissing
 from models.queries.tenants import api_keys
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import get_merchant, narrow_scope

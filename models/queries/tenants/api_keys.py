@@ -224,7 +224,6 @@ _WRITE_LAST_USES = text(
     UPDATE api_key k SET last_used_at = locked.minute
       FROM locked
      WHERE k.tenant_id = locked.tenant_id AND k.id = locked.id
-       AND (k.last_used_at IS NULL OR k.last_used_at < locked.minute)
     """
 )
 

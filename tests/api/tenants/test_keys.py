@@ -2,20 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import text
 
 from models.enums import KeyScope
 from models.session import Database
 from tests.api.integrator import GYM, Integrator, make_merchant
+from tests.api.tenants.key_calls import ALL, NEW, created, deleted, listed, problem, use
 
-ALL = ["send", "read", "billing", "admin"]
-NEW: dict[str, Any] = {"name": "Checkout service", "scopes": ["send", "read"]}
 FIELDS = {
     "keyId",
     "name",
@@ -26,39 +23,6 @@ FIELDS = {
     "lastUsedAt",
     "createdAt",
 }
-
-
-async def created(by: Integrator, **facts: Any) -> dict[str, Any]:
-    """Create a key and return the answer."""
-    answer = await by.post("/keys", {**NEW, **facts})
-    assert answer.status_code == 200, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
-
-
-def use(by: Integrator, made: dict[str, Any]) -> Integrator:
-    """Return the same client with a created key."""
-    headers = {"X-API-KEY": made["apiKey"], "X-API-SECRET": made["apiSecret"]}
-    return replace(by, headers=headers)
-
-
-async def deleted(by: Integrator, key_id: str, key: str | None = None) -> httpx.Response:
-    """Delete a key."""
-    extra = {} if key is None else {"Idempotency-Key": key}
-    return await by.client.delete(f"/api/v1/keys/{key_id}", headers={**by.headers, **extra})
-
-
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    """Return status and code."""
-    return answer.status_code, answer.json()["code"]
-
-
-async def listed(by: Integrator, **query: str) -> list[dict[str, Any]]:
-    """Return the listed keys."""
-    answer = await by.get("/keys", **query)
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()
-    return found
 
 
 async def test_a_new_key_works_at_once_and_does_what_its_scopes_say(
