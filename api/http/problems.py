@@ -38,6 +38,7 @@ from models.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from models.key_errors import ScopeMissing
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 50
@@ -46,6 +47,7 @@ _LONGEST_NAME = 120
 ANY = (
     ValidationFailed,
     InvalidCredentials,
+    ScopeMissing,
     RateLimited,
     HeadersTooLarge,
     TemporarilyUnavailable,
