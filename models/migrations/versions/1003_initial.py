@@ -730,8 +730,21 @@ def _create_api_key() -> None:
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("key_hash", sa.String(length=64), nullable=False),
         sa.Column("secret_hash", sa.String(length=64), nullable=False),
+        sa.Column(
+            "scopes",
+            postgresql.ARRAY(sa.String(length=16)),
+            server_default=sa.text("'{send,read,billing,admin}'"),
+            nullable=False,
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "cardinality(scopes) > 0 AND scopes <@ ARRAY['send'::varchar, 'read'::varchar,"
+            " 'billing'::varchar, 'admin'::varchar]",
+            name=op.f("ck_api_key_scopes"),
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "merchant_id"],
             ["merchant.tenant_id", "merchant.id"],
