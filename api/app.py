@@ -37,6 +37,7 @@ from api.routes import (
     unsubscribe,
     voice,
     voice_provisioning,
+    webhook_endpoints,
     webhooks,
 )
 from api.services.accounts.reload import AccountReload
@@ -62,6 +63,7 @@ PUBLIC = (
     voice.router,
     voice_provisioning.router,
     messaging.router,
+    webhook_endpoints.router,
 )
 """In the order of the specification; /messages/inbound must precede /messages/{messageId}."""
 

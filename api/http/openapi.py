@@ -57,6 +57,10 @@ _TAGS = [
         "name": "Messaging",
         "description": "10DLC registration: brand, campaigns, numbers and their assignment.",
     },
+    {
+        "name": "Webhooks",
+        "description": "Endpoints of yours that events are posted to, and their deliveries.",
+    },
 ]
 
 _SECURITY = {

@@ -16,6 +16,7 @@ from models.tables.message import Message
 from models.tables.messaging import Campaign, MessagingNumber
 from models.tables.payment import Payment
 from models.tables.voice import VoiceCredential
+from models.tables.webhook import WebhookEndpoint
 
 Listed: TypeAlias = (
     type[Alert]
@@ -29,6 +30,7 @@ Listed: TypeAlias = (
     | type[MessagingNumber]
     | type[Payment]
     | type[VoiceCredential]
+    | type[WebhookEndpoint]
 )
 
 

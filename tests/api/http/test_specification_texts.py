@@ -14,6 +14,7 @@ VERBS = {
     "Buy",
     "Cancel",
     "Create",
+    "Delete",
     "Download",
     "List",
     "Quote",

@@ -1,0 +1,46 @@
+"""Calls of the API of webhooks."""
+
+from typing import Any
+
+import httpx
+
+from tests.api.integrator import Integrator
+
+URL = "https://hooks.example.com/in?of=gym-a"
+
+
+async def created(who: Integrator, **given: Any) -> dict[str, Any]:
+    """Create an endpoint; return its first answer."""
+    answer = await who.post("/webhooks", {"url": URL, **given})
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def changed(who: Integrator, webhook_id: str, **given: Any) -> dict[str, Any]:
+    """Update an endpoint; return the answer."""
+    answer = await who.post(f"/webhooks/{webhook_id}", given)
+    assert answer.status_code == 200, answer.text
+    view: dict[str, Any] = answer.json()
+    return view
+
+
+async def shown(who: Integrator, webhook_id: str, **query: str) -> list[dict[str, Any]]:
+    """Return the deliveries of an endpoint, newest first."""
+    answer = await who.get(f"/webhooks/{webhook_id}/deliveries", **query)
+    assert answer.status_code == 200, answer.text
+    views: list[dict[str, Any]] = answer.json()
+    return views
+
+
+async def act(who: Integrator, method: str, path: str, key: str | None = None) -> httpx.Response:
+    """Send a request without a body."""
+    extra = {} if key is None else {"Idempotency-Key": key}
+    return await who.client.request(
+        method, f"/api/v1/webhooks/{path}", headers={**who.headers, **extra}
+    )
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    """Return status and code of a refused request."""
+    return answer.status_code, answer.json()["code"]
