@@ -57,6 +57,7 @@ _TAGS = [
         "name": "Messaging",
         "description": "10DLC registration: brand, campaigns, numbers and their assignment.",
     },
+    {"name": "Keys", "description": "API keys, their scopes and expiry."},
     {
         "name": "Webhooks",
         "description": "Endpoints of yours that events are posted to, and their deliveries.",

@@ -24,7 +24,8 @@ from api.http.limits.rate_limits import RequestLimits
 from api.http.problems import ANY, of
 from api.http.trace import template_of, trace_of
 from models.enums import KeyScope
-from models.errors import BadRequest, MalformedJson, ScopeMissing, ValidationFailed
+from models.errors import BadRequest, MalformedJson, ValidationFailed
+from models.key_errors import ScopeMissing
 from models.rules.consent.contact_keys import ContactKeys
 
 PREFIX = "/api/v1"
@@ -84,6 +85,14 @@ class UsedKeys(Protocol):
         ...
 
 
+class LastUses(Protocol):
+    """Records when keys were last used."""
+
+    def note(self, tenant_id: int, key_id: int) -> None:
+        """Note that a key was used now."""
+        ...
+
+
 class Gate(Protocol):
     """The services that the checks of public routes use."""
 
@@ -95,6 +104,8 @@ class Gate(Protocol):
     def contact_keys(self) -> ContactKeys: ...
     @property
     def used_keys(self) -> UsedKeys: ...
+    @property
+    def last_uses(self) -> LastUses: ...
     @property
     def route_scopes(self) -> Mapping[str, KeyScope]: ...
 
@@ -108,6 +119,7 @@ async def _admit(request: Request) -> Caller:
     gate = _gate(request)
     trace = trace_of(request.scope)
     caller = trace.caller = await gate.authenticator.authenticate(request, trace.headers)
+    gate.last_uses.note(caller.tenant_id, caller.key_id)
     cost = requests_worth(request.scope)
     trace.at_end.append(gate.limits.enter(caller.tenant_id, caller.key_id, trace.headers, cost))
     return caller

@@ -728,6 +728,7 @@ def _create_api_key() -> None:
         sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=True),
         sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("key_hash", sa.String(length=64), nullable=False),
         sa.Column("secret_hash", sa.String(length=64), nullable=False),
         sa.Column(
@@ -754,6 +755,13 @@ def _create_api_key() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_api_key")),
         sa.UniqueConstraint("key_hash", name=op.f("uq_api_key_key_hash")),
         sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_api_key_tenant_id_public_id")),
+    )
+    op.create_index(
+        "ix_api_key_live",
+        "api_key",
+        ["tenant_id", "merchant_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("revoked_at IS NULL"),
     )
 
 

@@ -15,11 +15,13 @@ from models.tables.merchant import Merchant
 from models.tables.message import Message
 from models.tables.messaging import Campaign, MessagingNumber
 from models.tables.payment import Payment
+from models.tables.tenant import ApiKey
 from models.tables.voice import VoiceCredential
 from models.tables.webhook import WebhookEndpoint
 
 Listed: TypeAlias = (
     type[Alert]
+    | type[ApiKey]
     | type[Campaign]
     | type[Consent]
     | type[ConsentChange]

@@ -68,6 +68,9 @@ def test_it_holds_the_catalogue_and_nothing_else(
         ("post", "/api/v1/billing/upgrade"),
         ("get", "/api/v1/billing/upgrades"),
         ("get", "/api/v1/billing/ledger"),
+        ("post", "/api/v1/keys"),
+        ("get", "/api/v1/keys"),
+        ("delete", "/api/v1/keys/{keyId}"),
         ("post", "/api/v1/webhooks"),
         ("get", "/api/v1/webhooks"),
         ("get", "/api/v1/webhooks/{webhookId}"),
@@ -112,6 +115,7 @@ def test_its_schemas_are_named_as_in_the_guide(document: dict[str, Any]) -> None
         "V1MerchantUpgradeRequest",
         "MerchantUpgradeView",
         "LedgerEntryView",
+        "KeyView",
         "WebhookView",
         "WebhookDeliveryView",
         "Problem",
@@ -129,10 +133,11 @@ def test_every_field_is_described_and_shown_by_example(document: dict[str, Any])
 
 ONLY_WHEN_ASKED = {
     "V1UsageReportResponse": {"merchantId"},
+    "CreatedKeyView": {"apiSecret"},
     "WebhookSecretView": {"secret"},
 }
-"""The guide's report lacks the first; it is present if the report is for one merchant. A replayed
-response lacks a secret."""
+"""The guide's response lacks `merchantId`; it is present if the report is for one merchant. A
+replayed response has no secret."""
 
 
 def test_answers_have_no_optional_fields(document: dict[str, Any]) -> None:
@@ -151,7 +156,10 @@ def test_every_write_documents_its_idempotency_key(
         assert ("Idempotency-Key" in headers) is (method in ("post", "delete")), path
 
 
-NO_CONTENT = {("delete", "/api/v1/webhooks/{webhookId}"): "204"}
+NO_CONTENT = {
+    ("delete", "/api/v1/keys/{keyId}"): "204",
+    ("delete", "/api/v1/webhooks/{webhookId}"): "204",
+}
 """Operations without a response body."""
 
 

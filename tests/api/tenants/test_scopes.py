@@ -42,7 +42,11 @@ READS = [route for route in ROUTES if route[0] == "GET"]
 WRITES = [route for route in ROUTES if route[0] != "GET"]
 MERCHANTS: Route = ("GET", "/api/v1/merchants")
 MAKE_MERCHANT: Route = ("POST", "/api/v1/merchants")
-BY_ID = [route for route in ROUTES if "{messageId}" in route[1] or "{webhookId}" in route[1]]
+BY_ID = [
+    route
+    for route in ROUTES
+    if any(f"{{{name}}}" in route[1] for name in ("messageId", "keyId", "webhookId"))
+]
 NAMED = [
     route
     for route in ROUTES
