@@ -33,6 +33,18 @@ async def shown(who: Integrator, webhook_id: str, **query: str) -> list[dict[str
     return views
 
 
+async def pages(who: Integrator, path: str, **query: str) -> list[list[dict[str, Any]]]:
+    """Return every page of a list."""
+    found = []
+    while True:
+        answer = await who.get(path, **query)
+        assert answer.status_code == 200, answer.text
+        found.append(answer.json())
+        if "next" not in answer.links:
+            return found
+        query["cursor"] = httpx.URL(answer.links["next"]["url"]).params["cursor"]
+
+
 async def act(who: Integrator, method: str, path: str, key: str | None = None) -> httpx.Response:
     """Send a request without a body."""
     extra = {} if key is None else {"Idempotency-Key": key}

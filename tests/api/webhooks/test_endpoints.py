@@ -17,7 +17,7 @@ from models.settings import Settings
 from tests.api.container import put_in, restored
 from tests.api.doubles import Clock
 from tests.api.integrator import Integrator, make_merchant
-from tests.api.webhooks.hooks import URL, act, changed, created, refusal, shown
+from tests.api.webhooks.hooks import URL, act, changed, created, pages, refusal, shown
 
 MakeKey = Callable[[int, int], Awaitable[Integrator]]
 
@@ -306,13 +306,12 @@ async def test_a_merchants_key_makes_and_sees_its_own_only(
 
 async def test_the_list_has_pages(integrator: Integrator) -> None:
     made = [(await created(integrator))["webhookId"] for _ in range(5)]
-    seen: list[str] = []
-    path = "/webhooks?limit=2"
-    while path:
-        page = await integrator.get(path)
-        seen += [view["webhookId"] for view in page.json()]
-        path = page.links.get("next", {}).get("url", "").removeprefix("/api/v1")
-    assert seen == made[::-1]
+    found = await pages(integrator, "/webhooks", limit="2")
+    assert [[view["webhookId"] for view in page] for page in found] == [
+        [made[4], made[3]],
+        [made[2], made[1]],
+        [made[0]],
+    ]
 
 
 async def test_the_number_of_endpoints_is_limited_also_for_requests_at_once(
