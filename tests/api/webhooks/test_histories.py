@@ -22,7 +22,7 @@ from tests.api.webhooks.outbox_model import Delivery, Due, Endpoint
 from tests.webhooks import worker_steps
 from tests.webhooks.endpoints import set_status
 
-MOST = 3
+MOST = 2
 """Deliveries that one request makes pending."""
 MOST_OBJECTS = 2
 """Endpoints, and messages: actions meet only if there are few."""
