@@ -98,14 +98,14 @@ async def test_a_repeated_redelivery_sends_nothing_again(
     await sent(database, integrator, ())
     (view,) = await shown(integrator, webhook_id)
     one = f"{webhook_id}/deliveries/{view['deliveryId']}/redeliver"
-    some = f"/webhooks/{webhook_id}/redeliver"
+    some, span = f"/webhooks/{webhook_id}/redeliver", since_yesterday()
     for _ in range(2):
         await end(database, view["deliveryId"], "SUCCEEDED")
         answer = await act(integrator, "POST", one, "k")
     assert answer.headers["Idempotency-Replayed"] == "true"
     assert answer.json()["status"] == "SUCCEEDED"
     for _ in range(2):
-        answer = await integrator.post(some, since_yesterday(), "k")
+        answer = await integrator.post(some, span, "k")
         assert answer.json() == {"count": 1, "nextSince": None}
         await end(database, view["deliveryId"], "SUCCEEDED")
     assert facts(await shown(integrator, webhook_id)) == [("accepted", "SUCCEEDED", 1, False)]
