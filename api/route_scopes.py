@@ -13,7 +13,8 @@ from fastapi.routing import APIRoute
 from api.http.public import PREFIX
 from models.enums import KeyScope
 
-_SEND, _READ, _BILLING, _ADMIN = KeyScope
+_SEND, _READ = KeyScope.SEND, KeyScope.READ
+_BILLING, _ADMIN = KeyScope.BILLING, KeyScope.ADMIN
 
 _MERCHANT: Final = "/merchants/{merchantId}"
 _MESSAGING: Final = f"{_MERCHANT}/messaging"

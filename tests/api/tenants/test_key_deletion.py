@@ -127,6 +127,20 @@ async def test_keys_that_delete_each_other_leave_one(
         integrator = await make_integrator(database, integrator.client)
 
 
+async def test_of_the_last_two_that_delete_themselves_at_once_one_stays(
+    integrator: Integrator, database: Database
+) -> None:
+    # Neither transaction locks the row of the other's key.
+    for _ in range(10):
+        made = [await created(integrator, scopes=ALL) for _ in range(2)]
+        await _delete_all_but(integrator, {key["keyId"] for key in made})
+        answers = await asyncio.gather(
+            *(deleted(use(integrator, key), key["keyId"]) for key in made)
+        )
+        assert sorted(answer.status_code for answer in answers) == [204, 409]
+        integrator = await make_integrator(database, integrator.client)
+
+
 async def _delete_all_but(integrator: Integrator, kept: set[str]) -> None:
     """Delete a tenant's first key, so that the kept ones are its last."""
     first = await own_id(integrator)
