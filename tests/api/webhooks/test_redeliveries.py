@@ -75,6 +75,25 @@ async def test_a_redelivered_event_waits_for_an_earlier_one(
     assert (answer.json()["status"], answer.json()["nextAttemptAt"]) == ("PENDING", None)
 
 
+async def test_a_redelivered_event_is_due_if_the_earlier_one_ends_meanwhile(
+    integrator: Integrator, database: Database
+) -> None:
+    webhook_id = (await created(integrator))["webhookId"]
+    await sent(database, integrator, ("SENDING", "SENT"))
+    sent_event, accepted = await shown(integrator, webhook_id)
+    await end(database, sent_event["deliveryId"], "FAILED")
+    path = f"{webhook_id}/deliveries/{sent_event['deliveryId']}/redeliver"
+    async with database.transaction() as db:
+        ending = "UPDATE webhook_delivery SET status = 'SUCCEEDED', due_at = NULL"
+        await db.execute(
+            text(f"{ending} WHERE public_id = :id"), {"id": int(accepted["deliveryId"])}
+        )
+        requesting = asyncio.create_task(act(integrator, "POST", path))
+        await asyncio.sleep(0.3)
+        assert not requesting.done()
+    assert (await requesting).json()["nextAttemptAt"] is not None
+
+
 async def test_a_delivery_that_waits_for_a_retry_is_sent_now(
     integrator: Integrator, database: Database
 ) -> None:
