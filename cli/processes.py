@@ -136,6 +136,7 @@ def _settings() -> "Settings":
     settings = read_settings(Settings)
     settings.check_for_serving()
     require_contact_key(settings)
+    settings.webhook_key()
     check_temporal()
     configure_logging(settings.log_level)
     return settings

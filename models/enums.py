@@ -343,3 +343,24 @@ class WebhookDisabledReason(StrEnum):
     """No delivery succeeded for 5 days."""
     GONE = "GONE"
     """It answered 410 Gone."""
+
+
+class WebhookFailureReason(StrEnum):
+    """Why an endpoint gave no answer. The words are shown to integrators and never change."""
+
+    TIMEOUT = "TIMEOUT"
+    """The whole answer did not arrive within the deadline."""
+    DNS = "DNS"
+    """The host name has no address, or no name server answered."""
+    CONNECTION = "CONNECTION"
+    """No address took the connection, or it was closed before the answer was complete."""
+    TLS = "TLS"
+    """The certificate is not valid for the host, or the handshake failed."""
+    ADDRESS_NOT_ALLOWED = "ADDRESS_NOT_ALLOWED"
+    """The URL, or one of the addresses of its host, is not one that webhooks are sent to."""
+    REDIRECT = "REDIRECT"
+    """The answer is a redirect (3xx), which is not followed."""
+    RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"
+    """The status line and headers are too large. A long body is not a failure."""
+    PROTOCOL = "PROTOCOL"
+    """The answer is not HTTP/1.1."""

@@ -38,6 +38,7 @@ from models.database.url import sqlalchemy_url
 from models.rules.consent.contact_keys import SECRET_BYTES, ContactKeys
 from models.rules.voice.connection import TRANSPORTS, VoicePlace
 from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
+from models.rules.webhooks.secrets import KEY_BYTES, read_webhook_key
 
 
 class IncompleteSettings(BadSettings):
@@ -140,6 +141,10 @@ class Settings(ServingSettings, RequestLimitSettings):
     contact_key_file: File | None = Field(
         default=None,
         description="The key under which contacts are compared: one line, version:base64.",
+    )
+    webhook_key_file: File | None = Field(
+        default=None,
+        description="The key that webhook secrets are derived from: one line of base64.",
     )
     open_limit: int = Field(
         default=100_000, ge=1, description="Messages a tenant may have open: accepted, not ended."
@@ -260,6 +265,24 @@ class Settings(ServingSettings, RequestLimitSettings):
             raise BadSettings(
                 "HEXAVOX_CONTACT_KEY_FILE must be a file with one line, version:base64, "
                 f"of {SECRET_BYTES} random bytes or more"
+            ) from None
+
+    def webhook_key(self) -> bytes:
+        """Read the key that the secrets of webhook endpoints are derived from.
+
+        Raises IncompleteSettings if no file is configured, BadSettings if it contains no valid key.
+        """
+        if self.webhook_key_file is None:
+            raise IncompleteSettings(
+                "HEXAVOX_WEBHOOK_KEY_FILE is not set: webhooks are signed with secrets derived "
+                "from its key."
+            )
+        try:
+            return read_webhook_key(self.webhook_key_file.read_text("ascii"))
+        except (OSError, ValueError):
+            raise BadSettings(
+                "HEXAVOX_WEBHOOK_KEY_FILE must be a file with one line, the base64 of "
+                f"{KEY_BYTES} random bytes or more"
             ) from None
 
     @property

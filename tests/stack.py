@@ -22,6 +22,7 @@ from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import NO_LIMITS
 from tests.secret_values import SERVER_SECRET, SIMULATOR_SECRET, SIMULATOR_TOKEN
 from tests.shown_ids import mark_row_ids
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 ROOT = Path(__file__).parent.parent
 
@@ -142,6 +143,7 @@ class Stack:
             "HEXAVOX_SIMULATOR_TOKEN": SIMULATOR_TOKEN,
             "HEXAVOX_SERVER_SECRET": SERVER_SECRET,
             "HEXAVOX_CONTACT_KEY_FILE": str(CONTACT_KEY_FILE),
+            "HEXAVOX_WEBHOOK_KEY_FILE": str(WEBHOOK_KEY_FILE),
             **{f"HEXAVOX_{name.upper()}": str(most) for name, most in NO_LIMITS.items()},
             **self.waits,
         }

@@ -6,6 +6,7 @@ from typing import Final
 _SECRETS: Final[dict[str, tuple[str, ...]]] = {
     "HEXAVOX_SERVER_SECRET": ("api", "worker"),
     "HEXAVOX_CONTACT_KEY_FILE": ("api", "worker"),
+    "HEXAVOX_WEBHOOK_KEY_FILE": ("api", "worker"),
     "HEXAVOX_SIMULATOR_SECRET": ("api", "worker", "simulator"),
     "HEXAVOX_SIMULATOR_TOKEN": ("simulator",),
     "HEXAVOX_TURN_SECRET": ("api",),

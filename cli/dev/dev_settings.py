@@ -7,7 +7,13 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from cli.dev.child_environment import for_process
-from cli.dev.private_files import close_to_others, kept_contact_key, kept_secret, private_folder
+from cli.dev.private_files import (
+    close_to_others,
+    kept_contact_key,
+    kept_secret,
+    kept_webhook_key,
+    private_folder,
+)
 from cli.dev.tcp_ports import LOOPBACK, free_port, is_taken
 from models.configuration.environment_settings import BadSettings
 
@@ -158,6 +164,7 @@ class DevSettings:
             "HEXAVOX_PUBLIC_URL": self.api_url,
             "PYTHONUNBUFFERED": "1",
             "HEXAVOX_CONTACT_KEY_FILE": str(kept_contact_key(self.data_dir / "contact.key")),
+            "HEXAVOX_WEBHOOK_KEY_FILE": str(kept_webhook_key(self.data_dir / "webhook.key")),
             **secrets,
         }
 

@@ -11,6 +11,7 @@ from typing import IO, Any
 from models.configuration.environment_settings import BadSettings
 from models.configuration.setting_types import SHORTEST_SECRET
 from models.rules.consent.contact_keys import SECRET_BYTES
+from models.rules.webhooks.secrets import KEY_BYTES
 
 
 class BadFolderError(BadSettings):
@@ -101,6 +102,13 @@ def kept_contact_key(path: Path) -> Path:
     if not path.exists():
         secret = base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
         write_private(path, f"1:{secret}\n")
+    return path
+
+
+def kept_webhook_key(path: Path) -> Path:
+    """Return the path of a webhook key file, generated on first use."""
+    if not path.exists():
+        write_private(path, f"{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}\n")
     return path
 
 

@@ -35,6 +35,7 @@ from tests.api.registrar import OFFERS, FakeRegistrationStarter, Registrar
 from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import NO_LIMITS
 from tests.registration.harness import ScriptedRegistry
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +47,7 @@ def settings(database_url: str) -> Settings:
         **NO_LIMITS,
         server_secret=SecretStr("only-for-tests-too"),
         contact_key_file=CONTACT_KEY_FILE,
+        webhook_key_file=WEBHOOK_KEY_FILE,
         simulator_secret=SecretStr("for-tests-only-too"),
     )
 

@@ -17,6 +17,7 @@ import httpx
 
 from tests.contacts import CONTACT_KEY_FILE
 from tests.stack import ROOT, free_port
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 PATIENCE = 20.0
 """Timeout in seconds for any server action; the machine may be busy."""
@@ -160,6 +161,7 @@ def serving(
         "HEXAVOX_API_PORT": str(port),
         "HEXAVOX_SERVER_SECRET": "only-for-tests-too",
         "HEXAVOX_CONTACT_KEY_FILE": str(CONTACT_KEY_FILE),
+        "HEXAVOX_WEBHOOK_KEY_FILE": str(WEBHOOK_KEY_FILE),
         "HEXAVOX_SIMULATOR_SECRET": "for-tests-only-too",
         **{f"HEXAVOX_{name.upper()}": value for name, value in settings.items()},
     }

@@ -14,6 +14,7 @@ from cli.main import app
 from tests.contacts import CONTACT_KEY_FILE
 from tests.secret_values import SERVER_SECRET, SIMULATOR_SECRET, SIMULATOR_TOKEN
 from tests.stack import ROOT
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 SERVES = {
     "PATH": os.environ["PATH"],
@@ -21,6 +22,7 @@ SERVES = {
     "DATABASE_URL": "postgresql://user:hidden@127.0.0.1:1/name",
     "HEXAVOX_SERVER_SECRET": SERVER_SECRET,
     "HEXAVOX_CONTACT_KEY_FILE": str(CONTACT_KEY_FILE),
+    "HEXAVOX_WEBHOOK_KEY_FILE": str(WEBHOOK_KEY_FILE),
     "HEXAVOX_SIMULATOR_SECRET": SIMULATOR_SECRET,
     "HEXAVOX_SIMULATOR_TOKEN": SIMULATOR_TOKEN,
 }

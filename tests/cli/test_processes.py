@@ -8,6 +8,7 @@ import pytest
 
 from tests.contacts import CONTACT_KEY_FILE
 from tests.stack import ROOT
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 TELL = "lambda *a, **k: print(gc.get_threshold()[0], gc.get_freeze_count() > 10_000)"
 SERVING = {
@@ -29,6 +30,7 @@ def test_garbage_is_looked_for_seldom_and_never_among_the_imports(process: str) 
             "HEXAVOX_PROFILE": "demo",
             "HEXAVOX_SERVER_SECRET": "only-for-tests-too",
             "HEXAVOX_CONTACT_KEY_FILE": str(CONTACT_KEY_FILE),
+            "HEXAVOX_WEBHOOK_KEY_FILE": str(WEBHOOK_KEY_FILE),
             "HEXAVOX_SIMULATOR_SECRET": "for-tests-only-too",
             "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
         },

@@ -17,6 +17,7 @@ from models.settings import Settings
 from tests.contacts import CONTACT_KEY_FILE, CONTACT_KEYS
 from tests.factories import NO_LIMITS, Owner, make_owner
 from tests.stack import async_url
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 ANSWERED = {200, 503}
 
@@ -79,6 +80,7 @@ async def open_site(url: str, *, behind: str | None = None, pool: int = 10) -> A
         **NO_LIMITS,
         server_secret=SecretStr("only-for-tests-too"),
         contact_key_file=CONTACT_KEY_FILE,
+        webhook_key_file=WEBHOOK_KEY_FILE,
     )
     app = create_app(settings)
     database = Database(async_url(url), pool_size=3, contact_keys=CONTACT_KEYS)

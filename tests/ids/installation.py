@@ -34,6 +34,7 @@ from tests.registration.harness import Harness as RegistrationHarness
 from tests.registration.harness import ScriptedRegistry
 from tests.shown_ids import payment_reference_of, reference_of
 from tests.stack import async_url
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 KEY: Final = "welcome-1"
 TO: Final = "+18135551234"
@@ -119,6 +120,7 @@ async def installation(url: str) -> AsyncIterator[Installation]:
             **NO_LIMITS,
             server_secret=SecretStr("only-for-tests-too"),
             contact_key_file=CONTACT_KEY_FILE,
+            webhook_key_file=WEBHOOK_KEY_FILE,
             simulator_secret=SecretStr(_SECRET),
             public_url="http://api.test",
         )

@@ -27,6 +27,7 @@ from tests.api.doubles import FakeStarter, FakeUpgradeStarter
 from tests.contacts import CONTACT_KEY_FILE, CONTACT_KEYS
 from tests.factories import NO_LIMITS, Owner, make_message, make_owner, new_message, unique
 from tests.stack import async_url, make_database
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 TAKEN = 4_242
 
@@ -103,6 +104,7 @@ async def client(
             **NO_LIMITS,
             server_secret=SecretStr("only-for-tests-too"),
             contact_key_file=CONTACT_KEY_FILE,
+            webhook_key_file=WEBHOOK_KEY_FILE,
             simulator_secret=SecretStr("for-tests-only-too"),
         )
     )

@@ -17,6 +17,7 @@ from models.settings import Settings
 from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import NO_LIMITS, Owner, make_message, make_owner, new_message
 from tests.shown_ids import row_ids_in, shown
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 PAGE = 3
 
@@ -30,6 +31,7 @@ async def app(database_url: str) -> AsyncIterator[FastAPI]:
             **NO_LIMITS,
             server_secret=SecretStr("only-for-tests-too"),
             contact_key_file=CONTACT_KEY_FILE,
+            webhook_key_file=WEBHOOK_KEY_FILE,
             simulator_secret=SecretStr("for-tests-only-too"),
         )
     )

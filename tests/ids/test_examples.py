@@ -11,6 +11,7 @@ import api.portal
 from api.app import create_app
 from models.settings import Settings
 from tests.contacts import CONTACT_KEY_FILE
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 _ID: Final = re.compile(r"(pay_)?[1-9]\d{14,15}", re.ASCII)
 _SIP_USER: Final = re.compile(r"(.*\b)?t[\da-f]{12,13}m[\da-f]{12,13}(\b.*)?", re.ASCII)
@@ -26,6 +27,7 @@ def document() -> dict[str, Any]:
         database_url="postgresql://nobody@127.0.0.1:1/nothing",
         server_secret="only-for-tests-too",
         contact_key_file=CONTACT_KEY_FILE,
+        webhook_key_file=WEBHOOK_KEY_FILE,
     )
     return create_app(settings).openapi()
 

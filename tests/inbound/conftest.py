@@ -20,6 +20,7 @@ from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import Owner
 from tests.inbound.harness import SECRET, InboundHarness, Started, inbox
 from tests.vendors.twilio_double import ACCOUNT, TOKEN
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +37,7 @@ async def app(database_url: str, database: Database, started: Started) -> AsyncI
             database_url=SecretStr(database_url),
             server_secret=SecretStr("only-for-tests-too"),
             contact_key_file=CONTACT_KEY_FILE,
+            webhook_key_file=WEBHOOK_KEY_FILE,
             simulator_secret=SecretStr(SECRET),
             public_url="http://api.test",
         )

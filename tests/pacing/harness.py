@@ -40,6 +40,7 @@ from providers.routing import Routes
 from providers.vendors import Vendors
 from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import Owner, make_owner, new_message, say, try_accept, unique
+from tests.webhook_key import WEBHOOK_KEY_FILE
 from workflows.messages.start import SendSignal, start_send, wake_send
 from workflows.names import sender_queue_id
 from workflows.payloads import data_converter
@@ -307,6 +308,7 @@ async def open_harness(database: Database, url: str, address: str) -> SenderHarn
             database_url=SecretStr(url),
             server_secret=SecretStr("only-for-tests-too"),
             contact_key_file=CONTACT_KEY_FILE,
+            webhook_key_file=WEBHOOK_KEY_FILE,
             sweep_every=timedelta(seconds=0.5),
         ),
         address=address,

@@ -17,6 +17,7 @@ from tests.factories import Owner, make_message
 from tests.mailing import mail
 from tests.smtp.mails import SECRET, SENDER
 from tests.stack import ROOT, free_port
+from tests.webhook_key import WEBHOOK_KEY_FILE
 from workflows.messages.types import Ending
 
 ACCOUNT = "smtp"
@@ -91,6 +92,7 @@ class Bouncing:
                 "DATABASE_URL": self.database_url,
                 "TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",  # nobody listens there
                 "HEXAVOX_CONTACT_KEY_FILE": str(CONTACT_KEY_FILE),
+                "HEXAVOX_WEBHOOK_KEY_FILE": str(WEBHOOK_KEY_FILE),
                 "HEXAVOX_PROVIDERS_FILE": str(path),
                 "BOUNCE_SECRET": SECRET.decode(),
                 **(environment or {}),

@@ -17,6 +17,7 @@ from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import NO_LIMITS
 from tests.voice.harness import SECRET, TURN_SECRET, Harness
 from tests.voice.registrar import REALM
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +27,7 @@ def settings(database_url: str) -> Settings:
         database_url=SecretStr(database_url),
         server_secret=SecretStr(SECRET),
         contact_key_file=CONTACT_KEY_FILE,
+        webhook_key_file=WEBHOOK_KEY_FILE,
         **NO_LIMITS,
         sip_domain=REALM,
         sip_registrar="sip-1.example.com",

@@ -21,6 +21,7 @@ from tests.contacts import CONTACT_KEY_FILE
 from tests.providers_files import write_file
 from tests.stack import ROOT, free_port, make_database
 from tests.vendors.twilio_double import ACCOUNT
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 TEXT = {"AccountSid": ACCOUNT, "MessageSid": "SM" + "0d" * 16, "To": "+12135550123"}
 TEXT |= {"From": "+12135550124", "Body": "x"}
@@ -173,6 +174,7 @@ def test_no_process_starts_with_a_file_that_has_mistakes(
         "HEXAVOX_PROFILE": "demo",
         "HEXAVOX_SERVER_SECRET": "only-for-tests-too",
         "HEXAVOX_CONTACT_KEY_FILE": str(CONTACT_KEY_FILE),
+        "HEXAVOX_WEBHOOK_KEY_FILE": str(WEBHOOK_KEY_FILE),
         "HEXAVOX_PROVIDERS_FILE": str(path),
         "HEXAVOX_API_PORT": str(free_port()),
     }

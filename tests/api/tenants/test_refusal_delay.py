@@ -26,6 +26,7 @@ from tests.api.container import put_in, services_of
 from tests.api.doubles import FakeSending
 from tests.api.integrator import SMS, make_integrator
 from tests.contacts import CONTACT_KEY_FILE
+from tests.webhook_key import WEBHOOK_KEY_FILE
 
 BURST = 3
 BULK = {**SMS, "type": "MARKETING"}
@@ -108,6 +109,7 @@ async def test_a_key_whose_bulk_is_refused_for_the_load_still_sends_its_otps(
             database_url=SecretStr(database_url),
             server_secret=SecretStr("s" * 40),
             contact_key_file=CONTACT_KEY_FILE,
+            webhook_key_file=WEBHOOK_KEY_FILE,
         )
     )
     transport = httpx.ASGITransport(app=app, client=("192.0.2.1", 1))
