@@ -40,6 +40,7 @@ from api.routes import (
 )
 from api.services.accounts.reload import AccountReload
 from api.services.messages.started import StartedMessages
+from api.webhook_operations import describe_events
 from models.configuration.accounts import Configuration, read_configuration
 from models.database.limits import API
 from models.rules.consent.contact_keys import ContactKeys
@@ -105,6 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     problems.install(app)
     openapi.install(app)
+    describe_events(app)
     for router in HIDDEN:
         app.include_router(router, include_in_schema=False)
     for router in PUBLIC:

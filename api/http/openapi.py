@@ -47,6 +47,11 @@ _TAGS = [
     {"name": "Email", "description": "Direct e-mail, with or without a merchant."},
     {"name": "Billing", "description": "Upgrades (purchases of credits) and the ledger of units."},
     {"name": "Alerts", "description": "Alerts on usage, credits, providers and compliance."},
+    {
+        "name": "Webhooks",
+        "description": "Your endpoints, and the events that are sent to them, signed by "
+        "[Standard Webhooks](https://www.standardwebhooks.com).",
+    },
     {"name": "Reports", "description": "Usage and cost per day."},
     {"name": "Voice", "description": "Labeled calls, SIP and browser configuration, presence."},
     {
@@ -121,6 +126,7 @@ def _specification(app: FastAPI) -> Document:
         summary="SMS, voice and e-mail with durable delivery and exact billing.",
         description=_DESCRIPTION,
         routes=app.routes,
+        webhooks=app.webhooks.routes,
         tags=_TAGS,
         servers=[{"url": "/", "description": "This server"}],
     )
@@ -128,6 +134,10 @@ def _specification(app: FastAPI) -> Document:
         assert path.startswith(PREFIX), f"{path} must not be in the public specification"
         for method, operation in methods.items():
             _complete(method, operation)
+    for operations in document["webhooks"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422")  # FastAPI assumes that it validates the body
+            operation["security"] = []  # it is sent to the integrator, with a signature
     components = document["components"]
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)

@@ -26,6 +26,8 @@ from tests.ledger.moves import (
     grant,
     limit,
 )
+from tests.webhooks.endpoints import deliveries_of, make_endpoint
+from tests.webhooks.event_laws import check_events
 from workflows.messages.types import Ending
 
 AT_ONCE = 5
@@ -93,6 +95,7 @@ HISTORIES = st.builds(
 
 async def live(database: Database, history: History) -> None:
     owner = await make_owner(database, sms_limit=history.allowance, credits=history.credits)
+    endpoint = await make_endpoint(database, owner)
     scenario = Scenario(database, owner)
     limits = [(0, history.allowance)]
     for turn in history.rounds:
@@ -104,6 +107,7 @@ async def live(database: Database, history: History) -> None:
     books = await check_laws(database, owner, limits)
     accepted = {o.message_id for o in scenario.outcomes if isinstance(o, AcceptedMessage)}
     assert books.messages.keys() == accepted, "what was refused left something behind"
+    check_events(books.messages, await deliveries_of(database, endpoint))
     for day, totals in scenario.billing.closed.items():
         assert await scenario.billing.totals(day) == totals, "a closed day has changed"
 

@@ -13,9 +13,14 @@ from models.tables.webhook import WebhookDelivery, WebhookEndpoint
 from tests.factories import Owner
 
 
-async def make_endpoint(
+async def make_endpoint(database: Database, owner: Owner, **facts: Any) -> WebhookEndpoint:
+    """Create an endpoint of an owner's tenant."""
+    return await make_endpoint_of(database, owner.tenant_id, **facts)
+
+
+async def make_endpoint_of(
     database: Database,
-    owner: Owner,
+    tenant_id: int,
     *,
     url: str = "https://example.com/hook",
     events: Sequence[WebhookEventType] = (),
@@ -25,7 +30,7 @@ async def make_endpoint(
     """Create an endpoint of a tenant."""
     now = datetime.now(UTC)
     endpoint = WebhookEndpoint(
-        tenant_id=owner.tenant_id,
+        tenant_id=tenant_id,
         merchant_id=merchant_id,
         url=url,
         events=list(events),

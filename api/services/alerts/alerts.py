@@ -41,10 +41,11 @@ class Alerts:
                 most=page.limit + 1,
             )
         found = page.cut(rows, lambda row: row[0].public_id)
-        return Slice([_view(alert, merchant) for alert, merchant in found.items], found.end)
+        return Slice([alert_view(alert, merchant) for alert, merchant in found.items], found.end)
 
 
-def _view(alert: Alert, merchant: str | None) -> AlertView:
+def alert_view(alert: Alert, merchant: str | None) -> AlertView:
+    """Return the view of an alert; `merchant` is its merchant's external id."""
     return AlertView(
         id=str(alert.public_id),
         merchant_id=merchant,

@@ -92,7 +92,7 @@ class Billing:
         found = outcome.body
         if found.payment.completed_at is None:
             await self._starter.start(_start_of(caller, found))
-        view = _view(found)
+        view = upgrade_view(found)
         return Accepted(view) if isinstance(outcome, Accepted) else Replayed(view)
 
     async def get_upgrade(self, caller: Caller, payment_id: str) -> UpgradeDetailView:
@@ -113,7 +113,7 @@ class Billing:
             scope = await narrow_scope(db, caller, merchant_id)
             rows = await upgrades.list_upgrades(db, scope, after=after, most=page.limit + 1)
         found = page.cut(rows, lambda one: one.payment.public_id)
-        return Slice([_view(one) for one in found.items], found.end)
+        return Slice([upgrade_view(one) for one in found.items], found.end)
 
     async def list_ledger(
         self, caller: Caller, wanted: LedgerFilter, page: Page
@@ -247,7 +247,8 @@ def _start_of(caller: Caller, found: FoundUpgrade) -> UpgradeStart:
     )
 
 
-def _view(found: FoundUpgrade) -> MerchantUpgradeView:
+def upgrade_view(found: FoundUpgrade) -> MerchantUpgradeView:
+    """Return the view of an upgrade."""
     payment = found.payment
     return MerchantUpgradeView(
         merchant_id=found.merchant,
@@ -266,7 +267,7 @@ def _detail_view(found: FoundUpgrade) -> UpgradeDetailView:
     payment = found.payment
     acts = payment.status == PaymentStatus.REQUIRES_ACTION
     return UpgradeDetailView(
-        **dict(_view(found)),
+        **dict(upgrade_view(found)),
         next_action_url=payment.next_action_url if acts else None,
         refunded_cents=payment.refunded_cents,
         disputed=payment.dispute is not None,

@@ -82,7 +82,7 @@ class Consents:
                 most=page.limit + 1,
             )
         found = page.cut(rows, lambda row: row[0].public_id)
-        return Slice([_view(consent, name) for consent, name in found.items], found.end)
+        return Slice([consent_view(consent, name) for consent, name in found.items], found.end)
 
     async def history(
         self, caller: Caller, merchant_id: str, channel: Channel, contact: str, page: Page
@@ -181,7 +181,8 @@ def _read(order: V1MerchantConsentRequest) -> str:
         return read_contact(order.channel, order.contact)
 
 
-def _view(consent: Consent, merchant: str) -> ConsentView:
+def consent_view(consent: Consent, merchant: str) -> ConsentView:
+    """Return the view of a consent; `merchant` is its merchant's external id."""
     return ConsentView(
         merchant_id=merchant,
         channel=consent.channel,

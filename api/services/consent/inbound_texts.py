@@ -114,7 +114,7 @@ class Inbox:
                 most=page.limit + 1,
             )
         found = page.cut(rows, lambda row: row.public_id)
-        return Slice([_view(row) for row in found.items], found.end)
+        return Slice([inbound_view(row) for row in found.items], found.end)
 
     async def _record(self, account: str, text: InboundText) -> SendStart | None:
         """Store, apply and answer in one transaction; return the answer to start, if any.
@@ -268,7 +268,8 @@ def _note_foreign(account: str, number: KnownNumber) -> None:
     )
 
 
-def _view(row: StoredInbound) -> InboundMessageView:
+def inbound_view(row: StoredInbound) -> InboundMessageView:
+    """Return the view of a stored text."""
     return InboundMessageView(
         id=str(row.public_id),
         sender=row.sender,

@@ -1,6 +1,5 @@
 """Reads messages and calls."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,30 +7,23 @@ from datetime import datetime
 from api.http.auth import Caller
 from api.http.pagination import Page, Slice
 from api.schemas.messages import MessageView
-from api.schemas.money import MessagePrice
 from api.schemas.voice import VoiceTtsCallView
 from api.services.consent.contacts import errors_name, key_to_find
-from api.services.messages.trail import trail
-from models.enums import FINAL_REPORT, Channel, MessageStatus
+from api.services.messages.views import message_views
+from models.enums import Channel, MessageStatus
 from models.errors import MessageNotFound
 from models.queries.messages.read import (
     CallLabels,
     Found,
     MessageCriteria,
-    Price,
     find_message,
-    find_prices,
-    list_attempts,
     list_calls,
     list_messages,
-    list_receipts,
 )
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
-from models.rules.messages.channels import voice
-from models.session import Database, ReadSession
-from models.tables.base import row_id
-from models.tables.message import Attempt, Message, Receipt
+from models.session import Database
+from models.tables.message import Message
 
 _LONGEST_ID = 16
 """Digits; public ids are not longer."""
@@ -85,7 +77,7 @@ class Messages:
             scope = await narrow_scope(db, caller, wanted.merchant_id)
             rows = await list_messages(db, scope, criteria, after=after, most=page.limit + 1)
             found = _cut(page, rows)
-            return Slice(await _views(db, caller, found.items), found.end)
+            return Slice(await message_views(db, caller.tenant_id, found.items), found.end)
 
     async def list_calls(
         self, caller: Caller, wanted: CallFilter, page: Page
@@ -101,7 +93,7 @@ class Messages:
             scope = await narrow_scope(db, caller, wanted.merchant_id)
             rows = await list_calls(db, scope, labels, after=after, most=page.limit + 1)
             found = _cut(page, rows)
-            views = await _views(db, caller, found.items)
+            views = await message_views(db, caller.tenant_id, found.items)
         calls = [
             _call_view(message, view) for (message, _), view in zip(found.items, views, strict=True)
         ]
@@ -113,7 +105,7 @@ class Messages:
             found = await find_message(db, caller, number)
             if found is None:
                 raise MessageNotFound
-            (view,) = await _views(db, caller, [found])
+            (view,) = await message_views(db, caller.tenant_id, [found])
             return found[0], view
 
     def _criteria(self, wanted: MessageFilter) -> MessageCriteria:
@@ -142,77 +134,6 @@ def read_message_id(given: str) -> int:
 
 def _cut(page: Page, rows: Sequence[Found]) -> Slice[Found]:
     return page.cut(rows, lambda row: row[0].public_id)
-
-
-async def _views(db: ReadSession, caller: Caller, found: Sequence[Found]) -> list[MessageView]:
-    ids = [row_id(message.id) for message, _ in found]
-    attempts: defaultdict[int, list[Attempt]] = defaultdict(list)
-    receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
-    for attempt in await list_attempts(db, caller.tenant_id, ids):
-        attempts[attempt.message_id].append(attempt)
-    for receipt in await list_receipts(db, caller.tenant_id, ids):
-        receipts[receipt.message_id].append(receipt)
-    prices = await find_prices(db, caller.tenant_id, ids)
-    return [
-        _view(message, merchant, prices.get(id), attempts[id], receipts[id])
-        for id, (message, merchant) in zip(ids, found, strict=True)
-    ]
-
-
-def _view(
-    message: Message,
-    merchant: str | None,
-    price: Price | None,
-    attempts: Sequence[Attempt],
-    receipts: Sequence[Receipt],
-) -> MessageView:
-    return MessageView(
-        message_id=str(message.public_id),
-        merchant_id=merchant,
-        channel=message.channel,
-        type=message.type,
-        to=message.to_contact,
-        recipients=message.details.get("to") or [message.to_contact],
-        sender=message.sender,
-        status=message.status,
-        units=_units(message, receipts),
-        billed_units=message.billed_units,
-        price=None if price is None else _price_view(price),
-        attempts=message.attempts,
-        error_code=message.error_code,
-        provider_code=message.provider_code,
-        provider=message.provider,
-        metadata=message.attributes,
-        accepted_at=message.accepted_at,
-        send_at=message.due_at if message.due_at > message.accepted_at else None,
-        expires_at=message.expires_at,
-        sent_at=message.sent_at,
-        completed_at=message.completed_at,
-        events=trail(message, attempts, receipts),
-    )
-
-
-def _units(message: Message, receipts: Sequence[Receipt]) -> int:
-    """Return the units that are billed; of an ended call, those of its duration."""
-    if message.channel != Channel.VOICE or message.completed_at is None:
-        return message.units
-    final = next((receipt for receipt in receipts if receipt.status in FINAL_REPORT), None)
-    return voice.came_to(
-        billed=message.billed_units,
-        held=message.units,
-        reported_seconds=None if final is None else final.duration_seconds,
-    )
-
-
-def _price_view(price: Price) -> MessagePrice:
-    return MessagePrice(
-        provider_cost=price.provider_cost,
-        carrier_fee=price.carrier_fee,
-        markup=price.markup,
-        total=price.provider_cost + price.carrier_fee + price.markup,
-        currency="USD",
-        state=price.state,
-    )
 
 
 def _call_view(message: Message, view: MessageView) -> VoiceTtsCallView:

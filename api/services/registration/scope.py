@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from api.http.auth import Caller
 from api.workflow_starters import RegistrationStarter
 from models.errors import TemporarilyUnavailable
 from models.queries.registration import registrations
 from models.queries.registration.registrations import Row
 from models.queries.tenants.tenants import find_named_mode
-from models.queries.tenants.visibility import RegistryScope, get_merchant
+from models.queries.tenants.visibility import CallerScope, RegistryScope, get_merchant
 from models.session import ReadSession, WriteSession
 from models.tables.base import row_id
 from models.tables.merchant import Merchant
@@ -24,7 +23,7 @@ class Scope:
     Approvals of one account do not apply to another.
     """
 
-    caller: Caller
+    caller: CallerScope
     merchant: Merchant
     registry: Registry
 
@@ -52,7 +51,7 @@ class Scope:
 async def find_scope(
     db: ReadSession | WriteSession,
     registries: Registries,
-    caller: Caller,
+    caller: CallerScope,
     merchant_id: str,
     *,
     locked: bool = False,

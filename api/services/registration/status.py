@@ -1,6 +1,5 @@
 """The 10DLC status of a merchant: registrations, missing steps, permission to send."""
 
-from api.http.auth import Caller
 from api.schemas.messaging_numbers import MessagingThroughput, V1MerchantMessagingStatusView
 from api.services.registration.brands import brand_view
 from api.services.registration.campaigns import campaign_view
@@ -16,6 +15,7 @@ from models.queries.registration.merchant_registrations import (
     list_taken_numbers,
     sum_assigned_limits,
 )
+from models.queries.tenants.visibility import CallerScope
 from models.rules.registration.missing import may_send, missing
 from models.rules.registration.vocabulary import RegistrationState
 from models.session import Database
@@ -31,7 +31,7 @@ class MessagingStatus:
         self._database = database
         self._registries = registries
 
-    async def get(self, caller: Caller, merchant_id: str) -> V1MerchantMessagingStatusView:
+    async def get(self, caller: CallerScope, merchant_id: str) -> V1MerchantMessagingStatusView:
         """Return the status of a merchant."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
