@@ -20,6 +20,7 @@ from api.http.limits.refusal_delay import RefusalDelay
 from api.http.limits.request_bounds import RequestBounds, refuse_unknown_path
 from api.http.request_log import RequestLog
 from api.portal.pages import build_portal
+from api.route_scopes import ROUTE_SCOPES, check_complete
 from api.routes import (
     alerts,
     billing,
@@ -80,10 +81,12 @@ reports, come first.
 def create_app(settings: Settings) -> FastAPI:
     """Build the application; it opens its connections in its lifespan.
 
-    Raises BadSettings for mistakes in the providers file.
+    Raises BadSettings for mistakes in the providers file, and RuntimeError if a public route
+    declares no scope.
     """
     if settings.server_secret is None:
         raise RuntimeError("HEXAVOX_SERVER_SECRET is not set: it signs what the API hands out.")
+    check_complete(PUBLIC)
     server_secret = settings.server_secret.get_secret_value()
     contact_keys = settings.contact_keys()
     check_accounts(_configuration(settings), settings)
@@ -105,7 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # clients often repeat a redirected POST as a GET
     )
     problems.install(app)
-    openapi.install(app)
+    openapi.install(app, ROUTE_SCOPES)
     describe_events(app)
     for router in HIDDEN:
         app.include_router(router, include_in_schema=False)

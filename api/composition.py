@@ -10,6 +10,7 @@ from api.http.auth import Authenticator
 from api.http.limits.failed_logins import FailedLogins
 from api.http.limits.rate_limits import RequestLimits
 from api.http.prebuilt import Prebuilt
+from api.route_scopes import ROUTE_SCOPES
 from api.services.alerts.alerts import Alerts
 from api.services.billing.payment_reports import PaymentWebhooks
 from api.services.billing.upgrades import Billing
@@ -39,6 +40,7 @@ from api.services.used_keys import UsedKeys
 from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
 from api.workflow_starters import RegistrationStarter, UpgradeStarter, WorkflowStarter
+from models.enums import KeyScope
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.consent.contact_keys import ContactKeys
 from models.rules.voice.sip import SipSecrets
@@ -122,6 +124,8 @@ class Services:
     authenticator: Authenticator
     limits: RequestLimits
     used_keys: UsedKeys
+    route_scopes: Mapping[str, KeyScope]
+    """The scope that a key needs, by method and path template."""
     readiness: Readiness
     merchants: Merchants
     alerts: Alerts
@@ -168,9 +172,10 @@ def build_services(
         public_url=settings.public_url.rstrip("/"),
         portal=portal,
         contact_keys=database.contact_keys,
-        authenticator=Authenticator(database, FailedLogins(settings.failed_login_limit)),
+        authenticator=Authenticator(database, FailedLogins(settings.failed_login_limit), clock),
         limits=RequestLimits(key=settings.key_limit, tenant=settings.tenant_limit),
         used_keys=UsedKeys(database),
+        route_scopes=ROUTE_SCOPES,
         readiness=Readiness(database),
         merchants=Merchants(database, clock),
         alerts=Alerts(database),

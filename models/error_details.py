@@ -42,6 +42,8 @@ DEFAULT_DETAILS: Final[Mapping[str, str]] = {
     "number has none. Ask the operator to allow it.",
     "NO_RATE": "No rate card says what a message to this destination costs, so it is not sent. Ask "
     "the operator to import one.",
+    "SCOPE_MISSING": "This API key lacks the scope that the request requires. Use a key that has "
+    "it; POST /api/v1/keys creates one.",
     "NOT_FOUND": "Nothing is at this path. Check the path.",
     "MERCHANT_NOT_FOUND": "This key has no merchant with this merchantId. Check the merchantId, or "
     "create the merchant with POST /api/v1/merchants.",

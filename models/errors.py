@@ -7,7 +7,7 @@
     ├── InsufficientCredits 402
     ├── PolicyForbids 403 ─ Forbidden, ChannelNotAllowed, ConsentOptedOut, ConsentRequired,
     │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered,
-    │                      DestinationNotAllowed, NoRate
+    │                      DestinationNotAllowed, NoRate, ScopeMissing
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, BrandNotFound,
     │                     PaymentNotFound,
     │                      CampaignNotFound, NumberNotFound, VoiceUserNotFound, NotFound
@@ -113,7 +113,7 @@ class PriceMismatch(BadRequest):
 
 
 class InvalidCredentials(HexavoxError):
-    """The key or secret is missing, unknown, revoked or wrong; one answer for all four."""
+    """The key or secret is missing, unknown, revoked, expired or wrong; one answer for all."""
 
     status = 401
     code = "INVALID_CREDENTIALS"
@@ -194,6 +194,13 @@ class NoRate(PolicyForbids):
 
     code = "NO_RATE"
     title = "No rate for this destination"
+
+
+class ScopeMissing(PolicyForbids):
+    """The API key lacks the scope of the route, or would create a key that may do more."""
+
+    code = "SCOPE_MISSING"
+    title = "The API key lacks a scope"
 
 
 class NotThere(HexavoxError):

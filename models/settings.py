@@ -146,6 +146,10 @@ class Settings(ServingSettings, RequestLimitSettings):
         default=None,
         description="The key that webhook secrets are derived from: one line of base64.",
     )
+    webhook_local_urls: bool = Field(
+        default=False,
+        description="Whether webhooks may be sent by http and to this machine: in demos only.",
+    )
     open_limit: int = Field(
         default=100_000, ge=1, description="Messages a tenant may have open: accepted, not ended."
     )

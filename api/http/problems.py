@@ -33,6 +33,7 @@ from models.errors import (
     PayloadTooLarge,
     RateLimited,
     RequestTimedOut,
+    ScopeMissing,
     TemporarilyUnavailable,
     TooManyOpen,
     UnsupportedMediaType,
@@ -46,6 +47,7 @@ _LONGEST_NAME = 120
 ANY = (
     ValidationFailed,
     InvalidCredentials,
+    ScopeMissing,
     RateLimited,
     HeadersTooLarge,
     TemporarilyUnavailable,

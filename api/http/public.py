@@ -1,10 +1,11 @@
-"""Checks that every public route runs before its handler: authentication, rate limits, query.
+"""Checks that every public route runs before its handler: authentication, rate limits, scope,
+query.
 
 They are part of the route class, not a dependency: FastAPI parses the body before it calls the
 first dependency, and unauthenticated callers must get 401 and nothing else.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from fastapi import APIRouter, params
@@ -21,16 +22,17 @@ from api.http.bodies.strict_json import JsonRequest, check_text, yield_to_event_
 from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.http.limits.rate_limits import RequestLimits
 from api.http.problems import ANY, of
-from api.http.trace import trace_of
-from models.errors import BadRequest, MalformedJson, ValidationFailed
+from api.http.trace import template_of, trace_of
+from models.enums import KeyScope
+from models.errors import BadRequest, MalformedJson, ScopeMissing, ValidationFailed
 from models.rules.consent.contact_keys import ContactKeys
 
 PREFIX = "/api/v1"
 
 
 class PublicRoute(APIRoute):
-    """A route of the public contract: checks credentials, rate limits, query and body in this
-    order.
+    """A route of the public contract: checks credentials, rate limits, scope, query and body in
+    this order.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -45,6 +47,7 @@ class PublicRoute(APIRoute):
 
         async def checked_handler(request: Request) -> Response:
             caller = await _admit(request)
+            _check_scope(request, caller)
             _check_query(request, query)
             for name, value in request.path_params.items():
                 check_text(str(value), (name,))
@@ -92,6 +95,8 @@ class Gate(Protocol):
     def contact_keys(self) -> ContactKeys: ...
     @property
     def used_keys(self) -> UsedKeys: ...
+    @property
+    def route_scopes(self) -> Mapping[str, KeyScope]: ...
 
 
 def _gate(request: Request) -> Gate:
@@ -106,6 +111,15 @@ async def _admit(request: Request) -> Caller:
     cost = requests_worth(request.scope)
     trace.at_end.append(gate.limits.enter(caller.tenant_id, caller.key_id, trace.headers, cost))
     return caller
+
+
+def _check_scope(request: Request, caller: Caller) -> None:
+    """Raise ScopeMissing if the key lacks the scope of this route, or the route declares none."""
+    route = f"{request.method} {template_of(request.scope)}"
+    required = _gate(request).route_scopes.get(route)
+    if required is None:
+        raise ScopeMissing(f"No scope is declared for {route}, so no API key may call it.")
+    caller.check_scope(required)
 
 
 async def _read_chunked(request: Request, caller: Caller) -> JsonRequest:

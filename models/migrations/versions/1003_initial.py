@@ -730,8 +730,21 @@ def _create_api_key() -> None:
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("key_hash", sa.String(length=64), nullable=False),
         sa.Column("secret_hash", sa.String(length=64), nullable=False),
+        sa.Column(
+            "scopes",
+            postgresql.ARRAY(sa.String(length=16)),
+            server_default=sa.text("'{send,read,billing,admin}'"),
+            nullable=False,
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "cardinality(scopes) > 0 AND scopes <@ ARRAY['send'::varchar, 'read'::varchar,"
+            " 'billing'::varchar, 'admin'::varchar]",
+            name=op.f("ck_api_key_scopes"),
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "merchant_id"],
             ["merchant.tenant_id", "merchant.id"],
@@ -1966,6 +1979,7 @@ def _create_webhook_endpoint() -> None:
         "webhook_endpoint",
         ["tenant_id", "merchant_id", "id"],
         unique=False,
+        postgresql_where=sa.text("deleted_at IS NULL"),
     )
 
 
@@ -2030,7 +2044,7 @@ def _create_webhook_delivery() -> None:
     op.create_index(
         "ix_webhook_delivery_endpoint",
         "webhook_delivery",
-        ["tenant_id", "endpoint_id", "id"],
+        ["tenant_id", "endpoint_id", "status", "created_at", "id"],
         unique=False,
     )
     op.create_index(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlmodel import col
 
 from models.enums import DeliveryMode
@@ -20,7 +20,7 @@ _OWNER = (col(Merchant.tenant_id) == col(ApiKey.tenant_id)) & (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveKey:
-    """A key that is not revoked, with the public ids of its owners.
+    """A key that is neither revoked nor expired, with the public ids of its owners.
 
     `merchant` is the merchant's external id.
     """
@@ -32,8 +32,14 @@ class LiveKey:
     countries: AllowedCountries
 
 
-async def find_live_key(db: ReadSession, key_hash: str) -> LiveKey | None:
-    """Return the key with this hash; None if there is none or it is revoked."""
+def _is_usable(now: datetime) -> ColumnElement[bool]:
+    return col(ApiKey.revoked_at).is_(None) & (
+        col(ApiKey.expires_at).is_(None) | (col(ApiKey.expires_at) > now)
+    )
+
+
+async def find_live_key(db: ReadSession, key_hash: str, *, now: datetime) -> LiveKey | None:
+    """Return the key with this hash; None if there is none, or it is revoked or expired."""
     statement = (
         select(
             ApiKey,
@@ -46,7 +52,7 @@ async def find_live_key(db: ReadSession, key_hash: str) -> LiveKey | None:
         )
         .join(Tenant, col(Tenant.id) == col(ApiKey.tenant_id))
         .outerjoin(Merchant, _OWNER)
-        .where(col(ApiKey.key_hash) == key_hash, col(ApiKey.revoked_at).is_(None))
+        .where(col(ApiKey.key_hash) == key_hash, _is_usable(now))
     )
     row = (await db.execute(statement)).one_or_none()
     if row is None:
