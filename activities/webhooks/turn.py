@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 from activities.webhooks import attempts
@@ -102,10 +103,9 @@ class Turn:
             due = await deliveries_due.due_deliveries(
                 db, self._key, now=self._clock.due_until, most=most
             )
-        blocked = [row.delivery.delivery_id for row in due if row.blocked]
-        if blocked:
-            async with self._database.transaction() as db:
-                await deliveries_due.let_wait(db, self._key.tenant_id, blocked)
+        for row in due:
+            if row.blocked:
+                await self._write(partial(deliveries_due.let_wait, delivery=row.delivery))
         return [row for row in due if not row.blocked]
 
     async def _give_up(self, endpoint: Endpoint) -> DeliverResult:

@@ -10,7 +10,6 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
-
 _ENDED = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
 """A request is cancelled only when the receiver is closed."""
 

@@ -199,7 +199,7 @@ async def test_what_is_recorded_during_a_turn_is_delivered_by_it(
     harness: EndpointHarness, receiver: Receiver
 ) -> None:
     await harness.message()
-    recorded = []
+    recorded: list[int] = []
 
     async def post_and_record(url, headers, body):  # type: ignore[no-untyped-def]
         if not recorded:

@@ -109,7 +109,7 @@ _DUE: Final = text(
 _LET_WAIT: Final = text(
     """
     UPDATE webhook_delivery d SET due_at = NULL
-     WHERE d.tenant_id = :tenant_id AND d.id = ANY(CAST(:ids AS bigint[]))
+     WHERE d.tenant_id = :tenant_id AND d.id = :id
        AND d.status = 'PENDING'
        AND EXISTS (SELECT FROM (SELECT FROM webhook_delivery earlier
                     WHERE earlier.tenant_id = d.tenant_id AND earlier.endpoint_id = d.endpoint_id
@@ -190,9 +190,13 @@ async def due_deliveries(
     ]
 
 
-async def let_wait(db: WriteSession, tenant_id: int, ids: Sequence[int]) -> None:
-    """Make due deliveries wait for the earlier ones of their subjects."""
-    await db.execute(_LET_WAIT, {"tenant_id": tenant_id, "ids": list(ids)})
+async def let_wait(db: WriteSession, *, delivery: PendingDelivery) -> None:
+    """Make a due delivery wait for the earlier ones of its subject.
+
+    To be called in a transaction of its own, like `delivery_outcomes.conclude`.
+    """
+    values = {"tenant_id": delivery.tenant_id, "id": delivery.delivery_id}
+    await db.execute(_LET_WAIT, values)
 
 
 async def keep_awake(db: WriteSession, key: EndpointKey) -> None:

@@ -79,7 +79,7 @@ _DELETE_OF_ENDPOINT: Final = text(
     WITH chosen AS MATERIALIZED (
         SELECT id FROM webhook_delivery
          WHERE tenant_id = :tenant_id AND endpoint_id = :endpoint_id
-         ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+         LIMIT :most FOR UPDATE SKIP LOCKED
     ), deleted AS (
         DELETE FROM webhook_delivery
          WHERE tenant_id = :tenant_id AND id IN (SELECT id FROM chosen)
