@@ -1,4 +1,4 @@
-"""From the event to the request: the poller wakes an endpoint's workflow, which delivers and ends."""
+"""From event to request: the poller wakes the workflow of an endpoint, which delivers and ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
