@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from models.enums import WebhookEventType
 from tests.e2e.harness import Harness, Integrator, number, until
 from tests.webhooks.endpoints import deliveries_of, make_endpoint
 from tests.webhooks.receiver import Received, Receiver, Reply, receiving
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
+MESSAGES = [kind for kind in WebhookEventType if kind.startswith("message.")]
 WHOLE = ["message.accepted", "message.sent", "message.delivered"]
 
 
@@ -52,7 +54,7 @@ async def all_told(receiver: Receiver, messages: Sequence[str]) -> None:
 async def test_events_recorded_while_no_worker_runs_are_delivered(
     harness: Harness, integrator: Integrator, receiver: Receiver
 ) -> None:
-    await make_endpoint(harness.database, integrator.owner, url=receiver.url)
+    await make_endpoint(harness.database, integrator.owner, url=receiver.url, events=MESSAGES)
     harness.stack.kill("worker")
     message = await integrator.accepted(number())
     await asyncio.sleep(0.5)
@@ -66,7 +68,9 @@ async def test_events_recorded_while_no_worker_runs_are_delivered(
 async def test_a_worker_killed_before_the_answer_sends_the_event_again_with_the_same_id(
     harness: Harness, integrator: Integrator, receiver: Receiver, step: int
 ) -> None:
-    endpoint = await make_endpoint(harness.database, integrator.owner, url=receiver.url)
+    endpoint = await make_endpoint(
+        harness.database, integrator.owner, url=receiver.url, events=MESSAGES
+    )
     receiver.reply = lambda request: Reply(hang=request.event["type"] == WHOLE[step])
     message = await integrator.accepted(number())
 
@@ -91,7 +95,7 @@ async def test_a_worker_killed_before_the_answer_sends_the_event_again_with_the_
 async def test_workers_killed_after_an_answer_lose_nothing_and_keep_the_order(
     harness: Harness, integrator: Integrator, receiver: Receiver
 ) -> None:
-    await make_endpoint(harness.database, integrator.owner, url=receiver.url)
+    await make_endpoint(harness.database, integrator.owner, url=receiver.url, events=MESSAGES)
     messages = [await integrator.accepted(number()) for _ in range(10)]
     for arrived in (1, 8, 16):
         enough = arrived

@@ -25,6 +25,8 @@ from workflows.webhooks.types import DeliverResult, DeliverStep
 
 SECOND = timedelta(seconds=1)
 
+START_TO_CLOSE = policies.WEBHOOK_TURN + policies.WEBHOOK_ATTEMPT + 15 * SECOND
+
 
 class Bodies:
     """Renders type, number and subject, without the database; `broken` raises, `gone` is None."""
@@ -60,6 +62,7 @@ class EndpointHarness:
     bodies: Bodies = field(default_factory=Bodies)
     random: float = 0.5
     skipped: timedelta = timedelta(0)
+    start_to_close: timedelta = START_TO_CLOSE
 
     async def turn(self, after: timedelta = timedelta(0)) -> DeliverResult:
         """Run one turn, with the clock so much later than at the previous one."""
@@ -67,7 +70,7 @@ class EndpointHarness:
         environment = ActivityEnvironment()
         environment.info = dataclasses.replace(
             environment.info,
-            start_to_close_timeout=policies.DELIVER_WEBHOOKS["start_to_close_timeout"],
+            start_to_close_timeout=self.start_to_close,
         )
         result: DeliverResult = await environment.run(self.step_body, self.step())
         return result
