@@ -230,7 +230,10 @@ async def test_many_pending_deliveries_of_one_endpoint_cost_a_look_nothing(
         await db.execute(text("ANALYZE webhook_endpoint"))
     async with alone.transaction() as db:
         plan = await db.execute(
-            text("EXPLAIN (ANALYZE, BUFFERS OFF, TIMING OFF, FORMAT JSON) " + wake_ups._TAKE.text),
+            text(
+                "EXPLAIN (ANALYZE, BUFFERS OFF, TIMING OFF, FORMAT JSON) "
+                + wake_ups.TAKE_SLEEPING.text
+            ),
             {"lost_after": wake_ups.LOST_AFTER, "most": 10},
         )
         (tree,) = plan.scalar_one()

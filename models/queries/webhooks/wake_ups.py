@@ -15,7 +15,7 @@ LOST_AFTER: Final = timedelta(minutes=2)
 # It skips from endpoint to endpoint by index: the first entry of each tells when its earliest
 # delivery is due, so many pending deliveries of one endpoint cost as much as one. Of several
 # workers one wakes an endpoint, because the others skip its locked row, or see it awake.
-_TAKE: Final = text(
+TAKE_SLEEPING: Final = text(
     """
     WITH RECURSIVE earliest AS (
         (SELECT tenant_id, endpoint_id, due_at FROM webhook_delivery
@@ -56,7 +56,7 @@ _PUT_BACK: Final = text(
 
 async def take_sleeping(db: WriteSession, *, most: int) -> Sequence[EndpointKey]:
     """Return endpoints of all tenants to be woken now, and note that they are awake."""
-    rows = await db.execute(_TAKE, {"lost_after": LOST_AFTER, "most": most})
+    rows = await db.execute(TAKE_SLEEPING, {"lost_after": LOST_AFTER, "most": most})
     return [
         EndpointKey(tenant_id=row.tenant_id, endpoint_id=row.id, public_id=row.public_id)
         for row in rows
