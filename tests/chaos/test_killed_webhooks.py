@@ -80,16 +80,15 @@ async def test_a_worker_killed_before_the_answer_sends_the_event_again_with_the_
     await until(hangs, 40)
     receiver.reply = lambda _: Reply()
     await restart_worker(harness)
-    await all_told(receiver, [message])
-    expected = [*WHOLE[: step + 1], *WHOLE[step:]]
-    assert by_message(receiver.requests) == {message: expected}
-    assert len(set(receiver.ids)) == 3
 
     async def stored() -> bool:
         found = await deliveries_of(harness.database, endpoint)
         return [(d.status, d.attempts) for d in found] == [("SUCCEEDED", 1)] * 3
 
-    await until(stored, 20)
+    await until(stored, 40)
+    expected = [*WHOLE[: step + 1], *WHOLE[step:]]
+    assert by_message(receiver.requests) == {message: expected}
+    assert len(set(receiver.ids)) == 3
 
 
 async def test_workers_killed_after_an_answer_lose_nothing_and_keep_the_order(
