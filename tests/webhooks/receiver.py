@@ -54,7 +54,8 @@ class Receiver:
     maximum.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self._host = host
         self.reply: Callable[[Received], Reply] = lambda _: Reply()
         self.requests: list[Received] = []
         self.in_flight: Counter[str] = Counter()
@@ -66,7 +67,7 @@ class Receiver:
     async def open(self) -> None:
         """Listen, on the same port as before if there was one."""
         port = int(self.url.rpartition(":")[2]) if self.url else 0
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        self._server = await asyncio.start_server(self._serve, self._host, port)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
@@ -122,9 +123,9 @@ async def _read(reader: asyncio.StreamReader) -> Received:
 
 
 @contextlib.asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
+async def receiving(host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
     """Start a receiver."""
-    receiver = Receiver()
+    receiver = Receiver(host)
     await receiver.open()
     try:
         yield receiver

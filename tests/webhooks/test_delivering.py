@@ -127,7 +127,7 @@ async def test_a_delivery_that_was_requested_again_is_delivered_in_order(
         " WHERE tenant_id = :tenant AND endpoint_id = :endpoint",
         now=now,
     )
-    await harness.set(concurrency=16)
+    await harness.set(concurrency=8)
     receiver.requests.clear()
     assert (await harness.turn()).succeeded == 3
     assert [r.event["data"]["number"] for r in receiver.requests] == [1, 2, 3]
@@ -136,7 +136,7 @@ async def test_a_delivery_that_was_requested_again_is_delivered_in_order(
 async def test_an_event_that_can_not_be_rendered_ends_and_blocks_no_other(
     harness: EndpointHarness, receiver: Receiver
 ) -> None:
-    await harness.set(concurrency=16)
+    await harness.set(concurrency=8)
     await harness.message("SENDING", "SENT")
     await harness.message("SENDING", "SENT")
     accepted_1, sent_1, accepted_2, sent_2 = await harness.deliveries()
@@ -159,8 +159,8 @@ async def test_a_healthy_endpoint_is_sent_more_at_once_and_a_failing_one_less(
     for _ in range(40):
         await harness.message()
     await harness.turn()
-    assert receiver.most[PATH] == 16
-    assert (await harness.reload()).concurrency == 16
+    assert receiver.most[PATH] == 8
+    assert (await harness.reload()).concurrency == 8
     receiver.reply = lambda _: Reply(status=500, after=0.05)
     await harness.message()
     await harness.turn()
@@ -177,12 +177,12 @@ async def test_a_turn_of_a_hanging_endpoint_has_one_request_open_and_ends(
     database: Database, owner: Owner, receiver: Receiver
 ) -> None:
     harness = await make_harness(database, owner, receiver.url + PATH, deadline=0.3)
-    await harness.set(concurrency=16)
+    await harness.set(concurrency=8)
     for _ in range(30):
         await harness.message()
     receiver.reply = lambda _: Reply(hang=True)
     first = await harness.turn()
-    assert first.failed == 16
+    assert first.failed == 8
     assert first.pausing
     receiver.most.clear()
     for _ in range(4):

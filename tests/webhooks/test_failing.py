@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import WebhookDeliveryStatus, WebhookDisabledReason, WebhookEventType
-from models.queries.webhooks import deliveries_due
 from models.session import Database
 from tests.factories import Owner
 from tests.webhooks.endpoints import deliveries_of, make_endpoint
@@ -268,7 +267,7 @@ async def test_a_healthy_endpoint_is_not_written_for_each_delivery(
         return int(found)
 
     receiver.reply = lambda _: Reply()
-    await harness.set(concurrency=16, awake_since=datetime.now(UTC))
+    await harness.set(concurrency=8, awake_since=datetime.now(UTC))
     before = await version()
     for _ in range(5):
         await harness.message()
@@ -279,4 +278,3 @@ async def test_a_healthy_endpoint_is_not_written_for_each_delivery(
 
     plain, harness.post = harness.post, post_and_compare
     assert (await harness.turn()).succeeded == 5
-    assert deliveries_due is not None

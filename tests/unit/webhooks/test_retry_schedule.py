@@ -73,8 +73,8 @@ def test_concurrency_doubles_and_falls_to_one() -> None:
     grown = [1]
     for _ in range(6):
         grown.append(next_concurrency(grown[-1], failed=False))
-    assert grown == [1, 2, 4, 8, 16, 16, 16]
-    assert MOST_CONCURRENT == 16
+    assert grown == [1, 2, 4, 8, 8, 8, 8]
+    assert MOST_CONCURRENT == 8
     assert {next_concurrency(current, failed=True) for current in grown} == {1}
 
 
