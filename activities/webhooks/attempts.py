@@ -1,14 +1,17 @@
 """Makes one attempt of a delivery: signs it, posts it, and says what came of it."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from models.enums import WebhookDeliveryError
+from models.enums import WebhookDeliveryError, WebhookFailureReason
 from models.queries.webhooks.deliveries_due import Endpoint
 from models.rules.webhooks.secrets import derive_secret
-from providers.webhooks.results import WebhookFailure, WebhookResponse
+from providers.webhooks.results import WebhookBusy, WebhookFailure, WebhookResponse
 from providers.webhooks.signing import signed_headers
+
+log = logging.getLogger(__name__)
 
 Post = Callable[[str, Mapping[str, str], bytes], Awaitable[WebhookResponse]]
 """`WebhookClient.post`."""
@@ -49,6 +52,12 @@ async def attempt(
         return Attempt(
             error=failure.reason, status_code=failure.status_code, duration_ms=failure.duration_ms
         )
+    except WebhookBusy:
+        raise
+    except Exception as fault:
+        # It counts: an answer that the client can't handle must not be asked for without end.
+        log.error("a request to an endpoint failed unexpectedly: %s", type(fault).__name__)
+        return Attempt(error=WebhookFailureReason.PROTOCOL, duration_ms=0)
     return Attempt(
         error=None if answer.succeeded else WebhookDeliveryError.HTTP_STATUS,
         status_code=answer.status_code,

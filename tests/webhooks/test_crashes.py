@@ -189,3 +189,16 @@ async def test_a_database_that_is_away_ends_no_delivery(
     assert [d.status for d in await harness.deliveries()] == [PENDING]
     harness.bodies.render = plain  # type: ignore[method-assign]
     assert (await harness.turn()).succeeded == 1
+
+
+async def test_a_client_that_fails_unexpectedly_counts_as_an_attempt(
+    harness: EndpointHarness,
+) -> None:
+    async def broken(url: str, headers: Mapping[str, str], body: bytes) -> WebhookResponse:
+        raise RuntimeError(url)
+
+    await harness.message()
+    harness.post = broken
+    assert (await harness.turn()).failed == 1
+    delivery = await harness.only()
+    assert (delivery.status, delivery.attempts, delivery.last_error) == (PENDING, 1, "PROTOCOL")
