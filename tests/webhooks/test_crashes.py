@@ -202,3 +202,17 @@ async def test_a_client_that_fails_unexpectedly_counts_as_an_attempt(
     assert (await harness.turn()).failed == 1
     delivery = await harness.only()
     assert (delivery.status, delivery.attempts, delivery.last_error) == (PENDING, 1, "PROTOCOL")
+
+
+async def test_an_outcome_that_comes_late_does_not_take_back_later_attempts(
+    harness: EndpointHarness, receiver: Receiver
+) -> None:
+    receiver.reply = lambda _: Reply(status=500, after=1 if len(receiver.requests) == 1 else 0)
+    await harness.message()
+    late = asyncio.create_task(harness.turn())
+    await asyncio.sleep(0.3)
+    await harness.turn()
+    await harness.turn(after=10 * SECOND)
+    assert (await harness.only()).attempts == 2
+    await late
+    assert (await harness.only()).attempts == 2
