@@ -29,7 +29,7 @@ ENDPOINTS = 50
 HANGING = 10
 BACKLOG = 100_000
 
-_BETWEEN = 2.5
+_BETWEEN = 5
 """Seconds between two events of each endpoint; the endpoints take turns."""
 _GROUPS = 10
 _DEAD_SECONDS = 45

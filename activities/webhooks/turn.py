@@ -35,6 +35,8 @@ _AGAIN_AFTER: Final = (0.1, 0.5, 1.0)
 sent once more.
 """
 _FAILED_AT_ONCE: Final = 500
+_LOOK_AGAIN_AFTER: Final = 0.2
+"""Seconds."""
 _SOON: Final = timedelta(seconds=1)
 
 
@@ -49,6 +51,9 @@ class Tools:
     random: Callable[[], float] = random.random
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     """For signatures, whose age receivers check."""
+    looks: int = 5
+    """How often a turn looks again after a success. The events of a message follow each other
+    closely, and ten looks cost less than one start of a workflow."""
 
 
 class Turn:
@@ -62,6 +67,7 @@ class Turn:
         self._succeeded = 0
         self._failed = 0
         self._busy = False
+        self._looks_left = 0
 
     async def run(self) -> DeliverResult:
         """Run rounds; an attempt whose outcome is not stored is made again by a later turn."""
@@ -78,6 +84,10 @@ class Turn:
                 pause = await self._round(endpoint, due)
                 if pause is not None:
                     return self._result(pause, pausing=True)
+                continue
+            if self._looks_left > 0:
+                self._looks_left -= 1
+                await asyncio.sleep(_LOOK_AGAIN_AFTER)
                 continue
             next_at = await self._rest()
             if next_at is None:
@@ -97,11 +107,9 @@ class Turn:
 
     async def _due(self, endpoint: Endpoint) -> Sequence[DueDelivery]:
         """Return the deliveries of the next round."""
-        health = EndpointHealth(endpoint)
-        most = endpoint.concurrency if health.pause(self._clock.now) is None else 1
         async with self._database.read() as db:
             due = await deliveries_due.due_deliveries(
-                db, self._key, now=self._clock.due_until, most=most
+                db, self._key, now=self._clock.due_until, most=endpoint.concurrency
             )
         for row in due:
             if row.blocked:
@@ -186,6 +194,7 @@ class Turn:
         now = self._clock.now
         if made.error is None:
             self._succeeded += 1
+            self._looks_left = self._tools.looks
             if health.is_troubled:
                 await self._write(lambda db: health.succeeded(db, now))
         else:

@@ -80,14 +80,6 @@ FAULTS: Final = (
         _FAILING,
     ),
     Fault(
-        "a failing endpoint gets as many requests as before",
-        _TURN,
-        "Turn._due",
-        "is None else 1",
-        "is None else endpoint.concurrency",
-        _DELIVERING,
-    ),
-    Fault(
         "a failure leaves the number of requests at once",
         _OUTCOMES,
         "_FAILED",

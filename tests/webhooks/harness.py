@@ -63,6 +63,7 @@ class EndpointHarness:
     random: float = 0.5
     skipped: timedelta = timedelta(0)
     start_to_close: timedelta = START_TO_CLOSE
+    looks: int = 0
 
     async def turn(self, after: timedelta = timedelta(0)) -> DeliverResult:
         """Run one turn, with the clock so much later than at the previous one."""
@@ -84,6 +85,7 @@ class EndpointHarness:
             bodies=self.bodies,
             key=WEBHOOK_KEY,
             random=lambda: self.random,
+            looks=self.looks,
         )
         return WebhookDeliveries(tools).deliver_webhooks
 

@@ -1,5 +1,6 @@
 """Turns of an endpoint: what is due is delivered, signed, in order, and its end is stored."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from models.rules.webhooks.secrets import derive_secret
 from models.session import Database
 from tests.factories import Owner
 from tests.webhook_key import WEBHOOK_KEY
+from tests.webhooks.endpoints import set_status
 from tests.webhooks.harness import SECOND, EndpointHarness, make_harness
 from tests.webhooks.receiver import Receiver, Reply, receiving
 from workflows.webhooks.types import DeliverResult
@@ -129,7 +131,10 @@ async def test_a_delivery_that_was_requested_again_is_delivered_in_order(
     )
     await harness.set(concurrency=8)
     receiver.requests.clear()
+    receiver.most.clear()
+    receiver.reply = lambda _: Reply(after=0.1)
     assert (await harness.turn()).succeeded == 3
+    assert receiver.most[PATH] == 1
     assert [r.event["data"]["number"] for r in receiver.requests] == [1, 2, 3]
 
 
@@ -209,3 +214,15 @@ async def test_what_is_recorded_during_a_turn_is_delivered_by_it(
     plain, harness.post = harness.post, post_and_record
     assert await harness.turn() == DeliverResult(succeeded=2)
     assert len(receiver.requests) == 2
+
+
+async def test_a_turn_waits_a_moment_for_the_next_event(
+    harness: EndpointHarness, receiver: Receiver
+) -> None:
+    harness.looks = 5
+    message = await harness.message("SENDING")
+    turn = asyncio.create_task(harness.turn())
+    await asyncio.sleep(0.5)
+    assert len(receiver.requests) == 1
+    await set_status(harness.database, harness.owner.tenant_id, message, "SENT")
+    assert await turn == DeliverResult(succeeded=2)

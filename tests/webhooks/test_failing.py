@@ -255,6 +255,22 @@ async def test_a_row_that_is_locked_to_record_a_later_event_is_failed_with_that_
     assert [d.status for d in await harness.deliveries()] == [FAILED, FAILED]
 
 
+async def test_a_locked_row_that_is_not_due_keeps_the_turns_going(
+    harness: EndpointHarness, database: Database
+) -> None:
+    await harness.message("SENDING", "SENT")
+    _, waiting = await harness.deliveries()
+    async with database.transaction() as db:
+        await db.execute(
+            text("SELECT 1 FROM webhook_delivery WHERE tenant_id = :t AND id = :id FOR SHARE"),
+            {"t": harness.owner.tenant_id, "id": waiting.id},
+        )
+        await harness.set(active=False)
+        assert (await harness.turn()).next_in == SECOND
+    assert await harness.turn() == DeliverResult()
+    assert [d.status for d in await harness.deliveries()] == [FAILED, FAILED]
+
+
 async def test_a_healthy_endpoint_is_not_written_for_each_delivery(
     harness: EndpointHarness, receiver: Receiver, database: Database
 ) -> None:
