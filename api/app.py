@@ -29,6 +29,7 @@ from api.routes import (
     guide,
     health,
     inbound,
+    keys,
     merchants,
     messages,
     messaging,
@@ -63,6 +64,7 @@ PUBLIC = (
     voice.router,
     voice_provisioning.router,
     messaging.router,
+    keys.router,
 )
 """In the order of the specification; /messages/inbound must precede /messages/{messageId}."""
 
@@ -163,10 +165,12 @@ async def _open_services(
     )
     portal = build_portal(specification, settings.public_url)
     services = build_services(settings, connections, server_secret, portal=portal, clock=_now)
+    stack.push_async_callback(services.last_uses.close)
     for regular in (
         keep_settling(services.limits, database),
         services.messages.admission.run(),
         started.run(),
+        services.last_uses.run(),
     ):
         stack.push_async_callback(_end, asyncio.create_task(regular))
     if settings.providers_file is not None:

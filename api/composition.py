@@ -35,6 +35,8 @@ from api.services.registration.numbers import MessagingNumbers
 from api.services.registration.registry_reports import RegistrationWebhooks
 from api.services.registration.status import MessagingStatus
 from api.services.system.readiness import Readiness
+from api.services.tenants.api_keys import ApiKeys
+from api.services.tenants.key_last_uses import KeyLastUses
 from api.services.tenants.merchants import Merchants
 from api.services.used_keys import UsedKeys
 from api.services.voice.presence import PresenceRecords
@@ -124,10 +126,12 @@ class Services:
     authenticator: Authenticator
     limits: RequestLimits
     used_keys: UsedKeys
+    last_uses: KeyLastUses
     route_scopes: Mapping[str, KeyScope]
     """The scope that a key needs, by method and path template."""
     readiness: Readiness
     merchants: Merchants
+    keys: ApiKeys
     alerts: Alerts
     messages: MessageServices
     consent: ConsentServices
@@ -175,9 +179,11 @@ def build_services(
         authenticator=Authenticator(database, FailedLogins(settings.failed_login_limit), clock),
         limits=RequestLimits(key=settings.key_limit, tenant=settings.tenant_limit),
         used_keys=UsedKeys(database),
+        last_uses=KeyLastUses(database, clock),
         route_scopes=ROUTE_SCOPES,
         readiness=Readiness(database),
         merchants=Merchants(database, clock),
+        keys=ApiKeys(database, clock),
         alerts=Alerts(database),
         messages=_messages(settings, connections, links, clock),
         consent=_consent(settings, connections, links, clock),

@@ -13,7 +13,8 @@ from fastapi.routing import APIRoute
 from api.http.public import PREFIX
 from models.enums import KeyScope
 
-_SEND, _READ, _BILLING, _ADMIN = KeyScope
+_SEND, _READ = KeyScope.SEND, KeyScope.READ
+_BILLING, _ADMIN = KeyScope.BILLING, KeyScope.ADMIN
 
 _MERCHANT: Final = "/merchants/{merchantId}"
 _MESSAGING: Final = f"{_MERCHANT}/messaging"
@@ -24,6 +25,7 @@ _ROUTES: Final[Mapping[str, KeyScope]] = {
     f"GET {_MERCHANT}": _READ,
     f"GET {_MERCHANT}/settings": _READ,
     f"POST {_MERCHANT}/settings": _ADMIN,
+    f"GET {_MERCHANT}/usage/daily": _READ,
     "POST /consents": _SEND,
     "GET /consents": _READ,
     "GET /consents/history": _READ,
@@ -61,6 +63,9 @@ _ROUTES: Final[Mapping[str, KeyScope]] = {
     f"POST {_MESSAGING}/numbers/{{number}}/assignment": _ADMIN,
     f"DELETE {_MESSAGING}/numbers/{{number}}": _ADMIN,
     f"GET {_MESSAGING}/status": _READ,
+    "POST /keys": _ADMIN,
+    "GET /keys": _READ,
+    "DELETE /keys/{keyId}": _ADMIN,
 }
 """By method and path below the prefix."""
 

@@ -105,11 +105,13 @@ class StartQueue:
         *,
         on_started: Callable[[SendStart], None] = lambda _: None,
         patience: float = _PATIENCE,
+        longest_call: float = _LONGEST_CALL,
     ) -> None:
         self._start = start
         self._reachability = reachability
         self._on_started = on_started
         self._patience = patience
+        self._longest_call = longest_call
         self._pending: dict[int, dict[int, deque[_Pending]]] = {}
         self._count = 0
         self._under_way: dict[int, int] = {}
@@ -219,7 +221,7 @@ class StartQueue:
     async def _run_one(self, entry: _Pending) -> None:
         outcome = "failed"
         try:
-            await asyncio.wait_for(self._start(entry.send), _LONGEST_CALL)
+            await asyncio.wait_for(self._start(entry.send), self._longest_call)
         except Failure as error:
             self._reachability.failed()
             log.warning("Temporal is unreachable", extra={"reason": type(error).__name__})

@@ -9,14 +9,14 @@
     │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered,
     │                      DestinationNotAllowed, NoRate, ScopeMissing
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, BrandNotFound,
-    │                     PaymentNotFound,
+    │                      PaymentNotFound, KeyNotFound,
     │                      CampaignNotFound, NumberNotFound, VoiceUserNotFound, NotFound
     ├── MethodNotAllowed 405
     ├── RequestTimedOut 408
     ├── WrongState 409 ─── NotCancelable, ReferenceReused, BrandNotEditable, BrandNotApproved,
     │                      CampaignNotEditable, CampaignNotApproved, NumberTaken, NumberNotActive,
     │                      NumberNotAssignable, NumberAlreadyAssigned, AssignmentPending,
-    │                      SoleProprietorLimit
+    │                      SoleProprietorLimit, LastAdminKey
     ├── PayloadTooLarge 413
     ├── UnsupportedMediaType 415
     ├── IdempotencyKeyReused 422
@@ -194,13 +194,6 @@ class NoRate(PolicyForbids):
 
     code = "NO_RATE"
     title = "No rate for this destination"
-
-
-class ScopeMissing(PolicyForbids):
-    """The API key lacks the scope of the route, or would create a key that may do more."""
-
-    code = "SCOPE_MISSING"
-    title = "The API key lacks a scope"
 
 
 class NotThere(HexavoxError):

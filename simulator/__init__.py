@@ -20,6 +20,9 @@ A submission passes through these modules in order:
     answers         responses, including silence and resets
     registry        10DLC: brands, campaigns, numbers; `registry_outcomes` is its part of the table,
                     `registry_inventory` the numbers on sale, `registry_routes` its API
+    hooks           receivers of webhooks, for those who test what HexaVox posts to them:
+                    `behaviour` (how one answers), `received_webhook` (verification, view),
+                    `receivers` (all of them, bounded), `hook_routes`
     journal         persistence, optional
     views, pricing, vocabulary, clock     JSON views; prices; enum values; time
     app, server     composition; run

@@ -3,7 +3,8 @@
 It shows all texts and signs webhooks to any address, so a web page in a user's browser must not be
 able to use it. Every request is checked for its `Host`, its `Origin` and its content type. A call
 of the vendor's API must also be signed, and one of the console must have the token. Reading needs
-neither while the simulator listens on the loopback interface only. `/healthz` is open.
+neither while the simulator listens on the loopback interface only. A webhook to a receiver needs
+neither: its signature is stored, not required. `/healthz` is open.
 """
 
 import hmac
@@ -25,6 +26,8 @@ from simulator.signing import HEADER, verify_request
 SHORTEST_SECRET: Final = 16
 LARGEST_BODY: Final = 8 * 1024 * 1024
 """Bytes; the largest e-mail, HTML and text, with every character escaped."""
+LARGEST_WEBHOOK: Final = 256 * 1024
+"""Bytes of a body that a receiver of webhooks stores."""
 
 _TOO_LARGE: Final = problem(413, Code.TOO_LARGE, "the body is too large")
 _NO_TOKEN: Final = problem(
@@ -156,6 +159,21 @@ class ConsoleCall:
         await self._app(scope, _again(body, receive), send)
 
 
+class HookCall:
+    """ASGI middleware of the receivers of webhooks: limits the body, requires no credentials."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle or refuse a request."""
+        body = await _read(receive, LARGEST_WEBHOOK)
+        if body is None:
+            await _TOO_LARGE(scope, receive, send)
+            return
+        await self._app(scope, _again(body, receive), send)
+
+
 def vendor_checks(access: Access) -> Sequence[Middleware]:
     """Return the middleware of the vendor's API."""
     return [Middleware(VendorCall, access)]
@@ -164,6 +182,11 @@ def vendor_checks(access: Access) -> Sequence[Middleware]:
 def console_checks(access: Access) -> Sequence[Middleware]:
     """Return the middleware of the console."""
     return [Middleware(ConsoleCall, access)]
+
+
+def hook_checks() -> Sequence[Middleware]:
+    """Return the middleware of the receivers of webhooks."""
+    return [Middleware(HookCall)]
 
 
 def _host_name(host: str) -> str:
@@ -190,7 +213,7 @@ def _has_body(headers: Headers) -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read(receive: Receive, limit: int = LARGEST_BODY) -> bytes | None:
     """Read a body; None if it is too large, or if the client disconnected."""
     parts: list[bytes] = []
     size, more = 0, True
@@ -200,7 +223,7 @@ async def _read(receive: Receive) -> bytes | None:
             return None
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > LARGEST_BODY:
+        if size > limit:
             return None
         more = message.get("more_body", False)
     return b"".join(parts)

@@ -11,10 +11,12 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.access import Access, SameSite, console_checks, vendor_checks
+from simulator.access import Access, SameSite, console_checks, hook_checks, vendor_checks
 from simulator.answers import problem
 from simulator.console_routes import ConsoleRoutes
 from simulator.faults import FaultGate, FaultSwitch
+from simulator.hooks.hook_routes import HookRoutes
+from simulator.hooks.receivers import Receivers
 from simulator.journal import Journal
 from simulator.messages.carrier import Carrier
 from simulator.messages.inbound_texts import Inbox
@@ -49,6 +51,7 @@ def create_app(
     inbox = Inbox(journal, webhook_sender, inbound_url)
     gateway = Gateway(journal, webhook_sender, report_delay, charge_delay)
     registry = Registry(journal, webhook_sender)
+    receivers = Receivers(journal)
     switch = FaultSwitch()
     vendor = [*vendor_checks(access), Middleware(FaultGate, switch)]
     console = console_checks(access)
@@ -60,6 +63,7 @@ def create_app(
         inbox.restore()
         gateway.restore()
         registry.restore()
+        receivers.restore()
         yield
         closing.set()
         await gateway.close()
@@ -71,6 +75,7 @@ def create_app(
             *MessageRoutes(carrier, closing).routes(vendor),
             *PaymentRoutes(gateway, closing).routes(vendor, console),
             *RegistryRoutes(registry).routes(vendor, console),
+            *HookRoutes(receivers, closing).routes(hook_checks(), console),
             *ConsoleRoutes(carrier, inbox, switch).routes(console),
         ],
         middleware=[Middleware(SameSite, access)],

@@ -13,7 +13,7 @@ from simulator.clock import utc_now
 from simulator.faults import Faults, FaultSwitch
 from simulator.messages.carrier import Carrier
 from simulator.messages.inbound_texts import Inbox
-from simulator.messages.submission import Malformed, decode
+from simulator.messages.submission import decode, parse_limit
 from simulator.messages.views import delivery_view
 
 
@@ -48,7 +48,7 @@ class ConsoleRoutes:
         `limit` shows the newest few only; `count` still counts all.
         """
         copies = self._carrier.copies(_recipient(request), utc_now())
-        limit = _limit(request)
+        limit = parse_limit(request.query_params.get("limit"))
         shown = copies if limit is None else copies[max(0, len(copies) - limit) :]
         items = [delivery_view(copy.message, copy.recipient, copy.at) for copy in shown]
         return Json({"count": len(copies), "items": items})
@@ -77,16 +77,6 @@ def _recipient(request: Request) -> str | None:
     """Parse `to`; an unencoded plus sign is decoded as a space, which begins no number."""
     to = request.query_params.get("to")
     return "+" + to.lstrip() if to and to.startswith(" ") else to
-
-
-def _limit(request: Request) -> int | None:
-    """Parse `limit`, the maximum number of items."""
-    limit = request.query_params.get("limit")
-    if limit is None:
-        return None
-    if not (limit.isascii() and limit.isdigit()) or len(limit) > 9:
-        raise Malformed("limit must be a whole number")
-    return int(limit)
 
 
 async def _fields(request: Request) -> dict[str, Any]:

@@ -37,6 +37,13 @@ FROM json_each(?)
 """
 
 
+_DELETE = """
+DELETE FROM record WHERE (kind, id) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)
+)
+"""
+
+
 class Kind(StrEnum):
     """Kind of a record."""
 
@@ -48,6 +55,8 @@ class Kind(StrEnum):
     CHARGE = "charge"
     REFUND = "refund"
     REGISTRATION = "registration"
+    HOOK = "hook"
+    WEBHOOK = "webhook"
 
 
 class Journal:
@@ -55,7 +64,7 @@ class Journal:
 
     def __init__(self, data_dir: Path | None) -> None:
         self._path = None if data_dir is None else data_dir / "simulator.sqlite3"
-        self._pending: list[tuple[Kind, str, dict[str, Any]]] = []
+        self._pending: list[tuple[Kind, str, dict[str, Any] | None]] = []
         self._wanted = threading.Event()
         self._closing = threading.Event()
         self._writer: threading.Thread | None = None
@@ -80,10 +89,11 @@ class Journal:
 
     def put(self, kind: Kind, id: str, document: dict[str, Any]) -> None:
         """Store a document; returns at once, the writer commits it soon after."""
-        if self._writer is None:
-            return
-        self._pending.append((kind, id, document))
-        self._wanted.set()
+        self._append(kind, id, document)
+
+    def delete(self, kind: Kind, id: str) -> None:
+        """Delete a document, if there is one; as `put`, returns at once."""
+        self._append(kind, id, None)
 
     def load(self, kind: Kind) -> Iterator[tuple[str, dict[str, Any]]]:
         """Read all documents of a kind, in no particular order."""
@@ -103,6 +113,12 @@ class Journal:
         self._wanted.set()
         await asyncio.to_thread(writer.join)
 
+    def _append(self, kind: Kind, id: str, document: dict[str, Any] | None) -> None:
+        if self._writer is None:
+            return
+        self._pending.append((kind, id, document))
+        self._wanted.set()
+
     def _write(self) -> None:
         with self._connection() as db:
             while not self._closing.is_set():
@@ -117,8 +133,13 @@ class Journal:
         batch = self._pending[:]
         if not batch:
             return
+        latest = {(kind, id): document for kind, id, document in batch}
+        puts = [(*key, document) for key, document in latest.items() if document is not None]
+        deletions = [key for key, document in latest.items() if document is None]
         try:
-            db.execute(_PUT, (json.dumps(batch),))
+            db.execute(_PUT, (json.dumps(puts),))
+            if deletions:
+                db.execute(_DELETE, (json.dumps(deletions),))
         except sqlite3.Error:
             log.exception("the journal could not be written")
             self._wanted.set()

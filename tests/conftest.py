@@ -3,6 +3,7 @@
 Tests share them and never clean up: each uses a tenant of its own.
 """
 
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -24,6 +25,9 @@ from tests.stack import async_url
 from workflows.client import register_search_attributes
 from workflows.payloads import data_converter
 
+# Tests are collected without it, which takes a fifth less time: all that is made then stays.
+gc.disable()
+
 # No example has a time limit: the machine may be busy.
 hypothesis.register_profile("steady", deadline=None)
 hypothesis.load_profile("steady")
@@ -40,6 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = item.get_closest_marker("xdist_group")
         if group is not None and os.environ.get("PYTEST_XDIST_WORKER"):
             item._id = NodeId.parse(f"{item.nodeid}@{group.args[0]}")
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage again, but not among the tests, which stay until the end."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Final, Self
 
 import httpx
 import psycopg
@@ -17,6 +17,7 @@ from alembic import command
 from psycopg import sql
 
 from cli.database import alembic_config
+from cli.dev.local_http import status_of
 from cli.dev.postgres import EmbeddedPostgres
 from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import NO_LIMITS
@@ -25,6 +26,9 @@ from tests.shown_ids import mark_row_ids
 from tests.webhook_key import WEBHOOK_KEY_FILE
 
 ROOT = Path(__file__).parent.parent
+
+_MIGRATED: Final = "migrated"
+"""The database that all others are copied from; nothing connects to it."""
 
 SHORT_WAITS = {
     "HEXAVOX_REPORT_WAIT": "PT1.5S",
@@ -61,16 +65,37 @@ def async_url(url: str) -> str:
 
 
 def make_database(server: EmbeddedPostgres, name: str) -> str:
-    """Create and migrate a database for one stack; return its URL.
+    """Create a migrated database for one stack; return its URL.
 
-    A stack processes every row it finds, so it must not share a database with other tests.
+    A stack processes every row it finds, so it must not share a database with other tests. The
+    schema is made once per server, and copied.
     """
-    url = server.url.rpartition("/")[0] + "/" + name
     with psycopg.connect(server.url, autocommit=True) as db:
-        db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        if not db.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_MIGRATED]).fetchone():
+            _make_migrated(server, db)
+        db.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(_MIGRATED)
+            )
+        )
+    return _url_of(server, name)
+
+
+def _make_migrated(server: EmbeddedPostgres, db: psycopg.Connection[Any]) -> None:
+    """Create the database that all others are copied from.
+
+    It is renamed last, so that one whose migration failed is never copied.
+    """
+    db.execute("DROP DATABASE IF EXISTS migrating")
+    db.execute("CREATE DATABASE migrating")
+    url = _url_of(server, "migrating")
     command.upgrade(alembic_config(async_url(url)), "head")
     mark_row_ids(url)
-    return url
+    db.execute(sql.SQL("ALTER DATABASE migrating RENAME TO {}").format(sql.Identifier(_MIGRATED)))
+
+
+def _url_of(server: EmbeddedPostgres, name: str) -> str:
+    return server.url.rpartition("/")[0] + "/" + name
 
 
 @dataclass
@@ -173,12 +198,9 @@ class Stack:
         while time.monotonic() < until:
             if self.processes[name].poll() is not None:
                 break
-            try:
-                url = f"http://127.0.0.1:{self.ports[name]}/healthz"
-                if httpx.get(url, timeout=2, trust_env=False).is_success:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.1)
+            if status_of(f"http://127.0.0.1:{self.ports[name]}/healthz") == 200:
+                return
+            time.sleep(0.1)
         raise AssertionError(f"{name} did not come up:\n{self.log(name)[-3000:]}")
 
     def kill(self, name: str) -> None:

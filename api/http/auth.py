@@ -15,7 +15,8 @@ from api.http.limits.failed_logins import FailedLogins
 from api.shared_calls import SharedCalls
 from models.database.transaction_limits import LockScope
 from models.enums import KeyScope
-from models.errors import InvalidCredentials, ScopeMissing, TemporarilyUnavailable
+from models.errors import InvalidCredentials, TemporarilyUnavailable
+from models.key_errors import ScopeMissing
 from models.queries.tenants.api_keys import find_live_key
 from models.queries.tenants.visibility import CallerScope
 from models.rules.tenants.allowed_countries import AllowedCountries

@@ -62,6 +62,7 @@ _TAGS = [
         "name": "Messaging",
         "description": "10DLC registration: brand, campaigns, numbers and their assignment.",
     },
+    {"name": "Keys", "description": "API keys, their scopes and expiry."},
 ]
 
 _SECURITY = {

@@ -33,12 +33,12 @@ from models.errors import (
     PayloadTooLarge,
     RateLimited,
     RequestTimedOut,
-    ScopeMissing,
     TemporarilyUnavailable,
     TooManyOpen,
     UnsupportedMediaType,
     ValidationFailed,
 )
+from models.key_errors import ScopeMissing
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 50

@@ -107,6 +107,13 @@ class ApiKey(Table, table=True):
         unique_public_id(),
         # Unique across tenants: a caller is identified by the key alone.
         UniqueConstraint("key_hash"),
+        Index(
+            "ix_api_key_live",
+            "tenant_id",
+            "merchant_id",
+            "id",
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
         CheckConstraint(f"cardinality(scopes) > 0 AND scopes <@ ARRAY[{_SCOPES}]", name="scopes"),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
@@ -117,7 +124,8 @@ class ApiKey(Table, table=True):
     public_id: int = public_id_column()
     merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
     name: str = Field(sa_type=String(100))
-    key_hash: str = Field(sa_type=String(64))
+    key: str = Field(sa_type=String(64), description="It identifies a caller, and is no secret.")
+    key_hash: str = Field(sa_type=String(64), description="What a caller is looked up by.")
     secret_hash: str = Field(sa_type=String(64))
     scopes: list[str] = Field(
         default_factory=lambda: [scope.value for scope in KeyScope],

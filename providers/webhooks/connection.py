@@ -17,7 +17,7 @@ _MOST_ADDRESSES: Final = 64
 """In one DNS answer."""
 _ADDRESSES_TRIED: Final = 3
 _CONNECT_SECONDS: Final = 4.0
-_READ_BYTES: Final = 8 * 1024
+_READ_BYTES: Final = 4 * 1024
 """What is parsed without a break, so that small chunks do not occupy the event loop."""
 
 

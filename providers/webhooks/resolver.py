@@ -3,6 +3,7 @@
 `getaddrinfo` needs a thread for as long as it waits, and cannot be cancelled.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -13,23 +14,40 @@ import dns.name
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 """Returns the IP addresses of a host name; raises HostNotFound."""
 
-_LIFETIME_SECONDS: Final = 10.0
+_LIFETIME_SECONDS: Final = 5.0
 
 
 class HostNotFound(Exception):
     """The name has no address, or no name server answered."""
 
 
-async def look_up(host: str) -> list[str]:
-    """Return the IPv4, then the IPv6 addresses of a name, in the order of the answer.
+async def look_up(
+    host: str,
+    make_resolver: Callable[[], dns.asyncresolver.Resolver] = dns.asyncresolver.Resolver,
+) -> list[str]:
+    """Return the IPv4, then the IPv6 addresses of a name, in the order of the answers.
 
-    Asks the name servers of /etc/resolv.conf, which is read each time because it changes. The hosts
-    file and search domains are not used: both are for names inside a network.
+    The default asks the name servers of /etc/resolv.conf, which is read each time because it
+    changes. The hosts file and search domains are not used: both are for names inside a network.
+    Both kinds are asked for at once; if there is no answer for one, the other is enough.
     """
     try:
-        answers = await dns.asyncresolver.Resolver().resolve_name(
-            dns.name.from_text(host), search=False, lifetime=_LIFETIME_SECONDS
-        )
+        resolver = make_resolver()
+        name = dns.name.from_text(host)  # absolute: no search domain is appended
     except (dns.exception.DNSException, OSError):
         raise HostNotFound from None
-    return sorted(answers.addresses(), key=lambda address: ":" in address)
+    found = await asyncio.gather(*(_records(resolver, name, kind) for kind in ("A", "AAAA")))
+    addresses = [address for records in found for address in records]
+    if not addresses:
+        raise HostNotFound
+    return addresses
+
+
+async def _records(
+    resolver: dns.asyncresolver.Resolver, name: dns.name.Name, kind: str
+) -> list[str]:
+    try:
+        answer = await resolver.resolve(name, kind, lifetime=_LIFETIME_SECONDS)
+    except (dns.exception.DNSException, OSError):
+        return []
+    return [record.address for record in answer]

@@ -121,6 +121,15 @@ def decode(body: bytes) -> dict[str, Any]:
     return document
 
 
+def parse_limit(limit: str | None) -> int | None:
+    """Parse a query's `limit`, the maximum number of items."""
+    if limit is None:
+        return None
+    if not (limit.isascii() and limit.isdigit()) or len(limit) > 9:
+        raise Malformed("limit must be a whole number")
+    return int(limit)
+
+
 def required_text(fields: Mapping[str, Any], name: str) -> str:
     """Read a field that must hold a non-empty string."""
     value = fields.get(name)

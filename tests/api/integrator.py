@@ -130,6 +130,7 @@ async def make_integrator(
             tenant_id=tenant_id,
             merchant_id=merchant_id,
             name="test",
+            key=pair.key,
             key_hash=hash_credential(pair.key),
             secret_hash=hash_credential(pair.secret),
             scopes=[scope.value for scope in KeyScope if scope in scopes],

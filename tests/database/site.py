@@ -10,10 +10,10 @@ import httpx
 import psycopg
 from pydantic import SecretStr
 
-from api.app import create_app
 from api.services.system.readiness import KEPT_FOR
 from models.session import Database
 from models.settings import Settings
+from tests.apps import make_app
 from tests.contacts import CONTACT_KEY_FILE, CONTACT_KEYS
 from tests.factories import NO_LIMITS, Owner, make_owner
 from tests.stack import async_url
@@ -82,7 +82,7 @@ async def open_site(url: str, *, behind: str | None = None, pool: int = 10) -> A
         contact_key_file=CONTACT_KEY_FILE,
         webhook_key_file=WEBHOOK_KEY_FILE,
     )
-    app = create_app(settings)
+    app = make_app(settings)
     database = Database(async_url(url), pool_size=3, contact_keys=CONTACT_KEYS)
     transport = httpx.ASGITransport(app=app)
     async with (

@@ -28,6 +28,16 @@ async def stored(database: Database) -> list[tuple[int, str]]:
         return [tuple(row) for row in rows]
 
 
+@pytest.fixture
+async def keyed_url(database: Database, database_url: str) -> str:
+    """URL of a database that was written with the key of the tests.
+
+    The first process that writes leaves its key: a stranger's, if it were the first one.
+    """
+    assert await stored(database) == [(CONTACT_KEYS.version, CONTACT_KEYS.check_value)]
+    return database_url
+
+
 async def test_the_first_key_is_kept_and_another_one_is_refused(
     database: Database, database_url: str
 ) -> None:
@@ -60,8 +70,7 @@ async def test_the_first_key_is_kept_and_another_one_is_refused(
     ],
 )
 def test_a_process_says_so_in_one_line(
-    database: Database,
-    database_url: str,
+    keyed_url: str,
     tmp_path: Path,
     process: str,
     content: str | None,
@@ -77,7 +86,7 @@ def test_a_process_says_so_in_one_line(
             "PATH": os.environ["PATH"],
             "HEXAVOX_PROFILE": "demo",
             "HEXAVOX_SERVER_SECRET": SERVER_SECRET,
-            "DATABASE_URL": database_url,
+            "DATABASE_URL": keyed_url,
             "HEXAVOX_CONTACT_KEY_FILE": "" if content is None else str(path),
         },
         capture_output=True,

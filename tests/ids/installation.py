@@ -14,7 +14,6 @@ import httpx
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from api.app import create_app
 from api.services.billing.payment_reports import PaymentWebhooks
 from api.services.messages.delivery_reports import Receipts
 from api.services.messages.permission import UnsubscribeLinks
@@ -28,6 +27,7 @@ from tests.activities.gateways import OwnGateway, PaymentHarness
 from tests.activities.harness import Harness
 from tests.api.container import put_in
 from tests.api.doubles import FakeStarter, FakeUpgradeStarter
+from tests.apps import make_app
 from tests.contacts import CONTACT_KEY_FILE, CONTACT_KEYS, key_of
 from tests.factories import NO_LIMITS, Owner, make_owner
 from tests.registration.harness import Harness as RegistrationHarness
@@ -114,7 +114,7 @@ class Installation:
 async def installation(url: str) -> AsyncIterator[Installation]:
     """Create one of everything in a new database."""
     database = Database(async_url(url), pool_size=5, contact_keys=CONTACT_KEYS)
-    app = create_app(
+    app = make_app(
         Settings(
             database_url=SecretStr(url),
             **NO_LIMITS,

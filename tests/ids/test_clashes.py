@@ -10,7 +10,6 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from api.app import create_app
 from api.services.billing.upgrades import Billing
 from api.services.messages.accept import Sending
 from api.services.messages.admission import Admission
@@ -24,6 +23,7 @@ from models.settings import Settings
 from providers.routing import Routes
 from tests.api.container import put_in
 from tests.api.doubles import FakeStarter, FakeUpgradeStarter
+from tests.apps import make_app
 from tests.contacts import CONTACT_KEY_FILE, CONTACT_KEYS
 from tests.factories import NO_LIMITS, Owner, make_message, make_owner, new_message, unique
 from tests.stack import async_url, make_database
@@ -98,7 +98,7 @@ async def client(
     alone: Database, own_url: str, starter: FakeStarter
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The API on that database, with a double of Temporal only."""
-    app = create_app(
+    app = make_app(
         Settings(
             database_url=SecretStr(own_url),
             **NO_LIMITS,

@@ -106,14 +106,14 @@ class Listener:
         ]
 
     async def reports(
-        self, message: str, count: int, *, within: float = 3.0
+        self, message: str, count: int, *, within: float = 20.0
     ) -> list[dict[str, Any]]:
         """Wait for so many reports of a message, then a moment in case of more."""
         await self._until(lambda: len(self.about(message)) >= count, within)
         await asyncio.sleep(0.03)
         return self.about(message)
 
-    async def webhooks(self, count: int, *, within: float = 3.0) -> list[Posted]:
+    async def webhooks(self, count: int, *, within: float = 20.0) -> list[Posted]:
         """Wait for so many webhooks of any kind."""
         await self._until(lambda: len(self.posted) >= count, within)
         return self.posted

@@ -19,6 +19,9 @@ CHANGES = [
     ("POST", "/inbound-url"),
     ("POST", "/faults"),
     ("DELETE", "/faults"),
+    ("DELETE", "/hooks/a"),
+    ("POST", "/hooks/a/behaviour"),
+    ("DELETE", "/hooks/a/behaviour"),
 ]
 VENDOR = [
     ("POST", "/messages"),
@@ -34,6 +37,8 @@ READS = [
     "/payments",
     "/refunds",
     "/registrations",
+    "/hooks/a",
+    "/hooks/a/behaviour",
 ]
 VENDOR_READS = [
     "/messages?reference=r",

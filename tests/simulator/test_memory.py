@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli.dev.local_http import status_of
 from tests.simulator.harness import SECRET, TOKEN, Client, Listener, Running, number
 
 ROOT = Path(__file__).parents[2]
@@ -84,11 +85,9 @@ def start_process(port: int, data_dir: Path) -> subprocess.Popen[bytes]:
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+        if status_of(f"http://127.0.0.1:{port}/healthz") is not None:
             return process
-        except httpx.TransportError:
-            time.sleep(0.02)
+        time.sleep(0.02)
     raise AssertionError("the simulator did not start")
 
 

@@ -56,7 +56,7 @@ _STEPS = (
     *(steps.charge, steps.await_payment, steps.cancel_charge, steps.grant, steps.refund),
 )
 
-_PATIENCE = 15
+_PATIENCE = 60
 """Seconds of real time after which a workflow counts as hanging."""
 
 

@@ -33,7 +33,7 @@ ASK = RegistrationResult(action=RegistrationAction.ASK, state="PENDING")
 APPROVED = RegistrationResult(action=RegistrationAction.OVER, state="APPROVED")
 REJECTED = RegistrationResult(action=RegistrationAction.OVER, state="REJECTED")
 
-_PATIENCE = 15
+_PATIENCE = 60
 """Seconds of real time after which a run counts as hanging."""
 
 Answer = RegistrationResult | Exception | Callable[[Any], Any]

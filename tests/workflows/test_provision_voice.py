@@ -38,7 +38,7 @@ async def waited(handle: WorkflowHandle[Any, Any]) -> list[timedelta]:
 
 async def test_it_is_over_when_the_directory_knows_the_user(harness: HarnessFactory) -> None:
     told, asked = fake(steps.provision_voice, STORED)
-    async with harness(told) as set_up, asyncio.timeout(15):
+    async with harness(told) as set_up, asyncio.timeout(60):
         handle = await start(set_up)
         await handle.result()
         assert await waited(handle) == []
@@ -49,7 +49,7 @@ async def test_while_it_declines_it_is_retried_with_back_off(
     harness: HarnessFactory,
 ) -> None:
     told, _ = fake(steps.provision_voice, *[DECLINED] * 8, STORED)
-    async with harness(told) as set_up, asyncio.timeout(15):
+    async with harness(told) as set_up, asyncio.timeout(60):
         handle = await start(set_up)
         await handle.result()
         minutes = [gap / timedelta(minutes=1) for gap in await waited(handle)]

@@ -70,7 +70,7 @@ class Purchase:
 
     async def end(self) -> PaymentStatus:
         """Wait for its end, skipping all waits."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             return await self.handle.result()
 
     @property

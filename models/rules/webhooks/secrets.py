@@ -3,7 +3,6 @@
 import hmac
 import re
 from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
 from typing import Final
 
 KEY_BYTES: Final = 32
@@ -33,7 +32,7 @@ def read_webhook_key(text: str) -> bytes:
         raise BadWebhookKey
     try:
         key = b64decode(line, validate=True)
-    except NotBase64:
+    except ValueError:  # also for what is not ASCII
         raise BadWebhookKey from None
     if len(key) < KEY_BYTES:
         raise BadWebhookKey
@@ -60,7 +59,7 @@ def secret_bytes(secret: str) -> bytes:
         raise BadWebhookSecret
     try:
         key = b64decode(secret.removeprefix(PREFIX), validate=True)
-    except NotBase64:
+    except ValueError:  # also for what is not ASCII
         raise BadWebhookSecret from None
     if not SHORTEST_SECRET <= len(key) <= LONGEST_SECRET:
         raise BadWebhookSecret

@@ -13,7 +13,6 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 
-from api.app import create_app
 from api.http.limits.address_buckets import MOST_ADDRESSES, AddressBuckets, client_address
 from models.rules.tenants.credentials import hash_credential, new_credentials
 from models.rules.tenants.token_bucket import Limit
@@ -22,6 +21,7 @@ from models.settings import Settings
 from models.tables.tenant import ApiKey
 from tests.api.container import services_of
 from tests.api.integrator import Integrator, make_integrator, make_tenant
+from tests.apps import make_app
 
 PATH = "/api/v1/merchants"
 PROXY = "10.0.0.7"
@@ -31,7 +31,7 @@ PROXY = "10.0.0.7"
 async def serving(settings: Settings, **changes: Any) -> AsyncIterator[FastAPI]:
     """An installation that permits three failures per address."""
     limits = {"failed_login_rate": 1, "failed_login_burst": 3}
-    app = create_app(settings.model_copy(update=limits | changes))
+    app = make_app(settings.model_copy(update=limits | changes))
     async with app.router.lifespan_context(app):
         yield app
 
@@ -165,6 +165,7 @@ async def test_a_key_that_was_tried_too_early_works_soon_after_it_was_made(
             ApiKey(
                 tenant_id=tenant,
                 name="late",
+                key=pair.key,
                 key_hash=hash_credential(pair.key),
                 secret_hash=hash_credential(pair.secret),
                 created_at=datetime.now(UTC),

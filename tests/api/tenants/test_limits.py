@@ -9,7 +9,6 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api.app import create_app
 from api.http.limits.limit_settlement import settle
 from api.http.limits.rate_limits import MOST_BUCKETS, RequestLimits
 from models.errors import RateLimited
@@ -19,12 +18,13 @@ from models.rules.tenants.token_bucket import Limit
 from models.session import Database
 from models.settings import Settings
 from tests.api.integrator import Integrator, make_integrator, make_tenant
+from tests.apps import make_app
 
 
 @asynccontextmanager
 async def serving(settings: Settings, **limits: Any) -> AsyncIterator[httpx.AsyncClient]:
     """An installation with these limits, and a client of it."""
-    app = create_app(settings.model_copy(update=limits))
+    app = make_app(settings.model_copy(update=limits))
     async with AsyncExitStack() as held:
         await held.enter_async_context(app.router.lifespan_context(app))
         transport = httpx.ASGITransport(app=app)

@@ -10,7 +10,6 @@ import pytest
 from pydantic import SecretStr
 from starlette.types import Message, Receive, Scope, Send
 
-from api.app import create_app
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest
 from api.http.limits.refusal_delay import DELAY, MOST_DELAYED, RefusalDelay
@@ -25,6 +24,7 @@ from models.settings import Settings
 from tests.api.container import put_in, services_of
 from tests.api.doubles import FakeSending
 from tests.api.integrator import SMS, make_integrator
+from tests.apps import make_app
 from tests.contacts import CONTACT_KEY_FILE
 from tests.webhook_key import WEBHOOK_KEY_FILE
 
@@ -88,7 +88,7 @@ async def test_only_so_many_wait() -> None:
 
 
 async def test_the_app_paces_every_kind_of_refusal(settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"refusal_rate": 0.001, "refusal_burst": 1}))
+    app = make_app(settings.model_copy(update={"refusal_rate": 0.001, "refusal_burst": 1}))
     transport = httpx.ASGITransport(app=app, client=("192.0.2.1", 1))
     async with (
         app.router.lifespan_context(app),
@@ -104,7 +104,7 @@ async def test_the_app_paces_every_kind_of_refusal(settings: Settings) -> None:
 async def test_a_key_whose_bulk_is_refused_for_the_load_still_sends_its_otps(
     database_url: str, database: Database
 ) -> None:
-    app = create_app(
+    app = make_app(
         Settings(
             database_url=SecretStr(database_url),
             server_secret=SecretStr("s" * 40),

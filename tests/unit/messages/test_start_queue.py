@@ -1,6 +1,7 @@
 """The API's queue of workflow starts: order, concurrency, bounded waits."""
 
 import asyncio
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -62,6 +63,31 @@ class Server:
         await settle()
 
 
+class Time:
+    """Returns a time that tests set."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def unhurried(
+    server: Server,
+    *,
+    patience: float = 600,
+    on_started: Callable[[SendStart], None] = lambda _: None,
+) -> StartQueue:
+    """Return a queue whose limits of time a slow machine does not reach."""
+    return StartQueue(
+        server.start,
+        Reachability(Time()),
+        on_started=on_started,
+        patience=patience,
+        longest_call=600,
+    )
+
+
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
@@ -86,7 +112,7 @@ def full(server: Server, *, tenants: tuple[int, ...] = (91, 92, 93)) -> list[Sen
 async def test_a_start_is_waited_for() -> None:
     started: list[SendStart] = []
     server = Server(open=True)
-    queue = StartQueue(server.start, Reachability(), on_started=started.append)
+    queue = unhurried(server, on_started=started.append)
     wanted = send()
     await queue.start(wanted)
     assert server.begun == started == [wanted]
@@ -94,7 +120,7 @@ async def test_a_start_is_waited_for() -> None:
 
 async def test_bulk_leaves_slots_to_otps() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reachability(), patience=30)
+    queue = unhurried(server)
     tasks = ask(queue, *full(server))
     await settle()
     assert len(server.begun) == SLOTS - SLOTS_FOR_OTP
@@ -108,7 +134,7 @@ async def test_bulk_leaves_slots_to_otps() -> None:
 async def test_one_tenants_starts_leave_slots_to_others() -> None:
     server = Server()
     server.mute.add(1)
-    queue = StartQueue(server.start, Reachability(), patience=30)
+    queue = unhurried(server)
     tasks = ask(queue, *(send(1) for _ in range(SLOTS)))
     await settle()
     assert len(server.begun) == SLOTS_OF_TENANT
@@ -122,7 +148,7 @@ async def test_one_tenants_starts_leave_slots_to_others() -> None:
 
 async def test_one_tenants_bulk_leaves_slots_to_its_own_otps() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reachability(), patience=30)
+    queue = unhurried(server)
     tasks = ask(queue, *(send(1, BULK) for _ in range(SLOTS)))
     await settle()
     assert len(server.begun) == BULK_OF_TENANT
@@ -135,7 +161,7 @@ async def test_one_tenants_bulk_leaves_slots_to_its_own_otps() -> None:
 
 async def test_higher_priorities_go_first_and_tenants_take_turns() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reachability(), patience=30)
+    queue = unhurried(server)
     tasks = ask(queue, *full(server))
     tasks += ask(queue, *(send(tenant) for tenant in (81, 82, 83, 84)))
     await settle()
@@ -151,7 +177,7 @@ async def test_higher_priorities_go_first_and_tenants_take_turns() -> None:
 
 async def test_a_start_that_times_out_is_left_to_the_sweeper() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reachability(), patience=0.05)
+    queue = unhurried(server, patience=0.05)
     first = full(server)
     await asyncio.gather(*(queue.start(each) for each in first))
     assert len(server.begun) == SLOTS - SLOTS_FOR_OTP
@@ -163,7 +189,7 @@ async def test_a_start_that_times_out_is_left_to_the_sweeper() -> None:
 async def test_a_running_start_continues_without_waiters() -> None:
     started: list[SendStart] = []
     server = Server()
-    queue = StartQueue(server.start, Reachability(), on_started=started.append, patience=0.05)
+    queue = unhurried(server, patience=0.05, on_started=started.append)
     slow = send()
     await queue.start(slow)
     assert started == []
@@ -173,7 +199,7 @@ async def test_a_running_start_continues_without_waiters() -> None:
 
 async def test_a_request_that_is_cut_off_leaves_no_place_behind() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reachability(), patience=30)
+    queue = unhurried(server)
     tasks = ask(queue, *full(server))
     gone = ask(queue, *(send(7, BULK) for _ in range(5)))
     await settle()
@@ -187,7 +213,7 @@ async def test_a_request_that_is_cut_off_leaves_no_place_behind() -> None:
 
 async def test_a_full_queue_leaves_the_least_urgent_to_the_sweeper() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reachability(), patience=30)
+    queue = unhurried(server)
     tasks = ask(queue, *full(server))
     await settle()
     room = MOST_PENDING - (len(tasks) - len(server.begun))
@@ -209,22 +235,13 @@ async def test_a_start_that_fails_is_left_to_the_sweeper_and_skips_no_other(
     error: Exception,
 ) -> None:
     server = Server(open=True)
-    queue = StartQueue(server.start, Reachability())
+    queue = unhurried(server)
     server.error = error
     await queue.start(send(1))
     server.error = None
     other = send(2)
     await queue.start(other)
     assert server.begun[-1] is other
-
-
-class Time:
-    """Returns a time that tests set."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def test_while_temporal_is_away_one_request_asks_now_and_then_and_others_do_not_wait() -> (
@@ -258,7 +275,7 @@ async def test_time_outs_among_answers_are_no_outage() -> None:
 
 async def test_nothing_begins_once_it_is_closed() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reachability(), patience=60)
+    queue = unhurried(server)
     tasks = ask(queue, *full(server), *(send() for _ in range(SLOTS)))
     await settle()
     begun = len(server.begun)
