@@ -38,6 +38,7 @@ from api.routes import (
     unsubscribe,
     voice,
     voice_provisioning,
+    webhook_endpoints,
     webhooks,
 )
 from api.services.accounts.reload import AccountReload
@@ -65,6 +66,7 @@ PUBLIC = (
     voice_provisioning.router,
     messaging.router,
     keys.router,
+    webhook_endpoints.router,
 )
 """In the order of the specification; /messages/inbound must precede /messages/{messageId}."""
 
