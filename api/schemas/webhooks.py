@@ -10,16 +10,6 @@ from api.schemas.text_types import OneLine
 from models.enums import WebhookDeliveryStatus, WebhookDisabledReason, WebhookEventType
 from models.rules.webhooks.urls import LONGEST_URL
 
-_SUBSCRIBABLE: Final = tuple(
-    type for type in WebhookEventType if type is not WebhookEventType.WEBHOOK_TEST
-)
-
-
-def _can_be_chosen(type: WebhookEventType) -> WebhookEventType:
-    if type not in _SUBSCRIBABLE:
-        raise ValueError("is sent on request only: POST /api/v1/webhooks/{webhookId}/test")
-    return type
-
 
 def _each_once(types: list[WebhookEventType]) -> list[WebhookEventType]:
     if len(set(types)) < len(types):
@@ -32,14 +22,9 @@ def _no_default(schema: JsonDict) -> None:
     schema.pop("default", None)
 
 
-ChosenEvent = Annotated[
-    WebhookEventType,
-    AfterValidator(_can_be_chosen),
-    WithJsonSchema({"type": "string", "enum": [type.value for type in _SUBSCRIBABLE]}),
-]
 ChosenEvents = Annotated[
-    list[ChosenEvent],
-    Field(max_length=len(_SUBSCRIBABLE)),
+    list[WebhookEventType],
+    Field(max_length=len(WebhookEventType)),
     AfterValidator(_each_once),
 ]
 Url = Annotated[
@@ -54,7 +39,10 @@ _URL_RULES: Final = (
     "Where events are posted: `https://`, with a public host, without credentials and fragment."
 )
 _URL: Final = "https://gym-a.example.com/hooks/hexavox"
-_EVENTS: Final = "Types of events that are sent; empty: all, also those of later versions."
+_EVENTS: Final = (
+    "Types of events that are sent; empty: all, also those of later versions. `webhook.test` is "
+    "sent on request, whether it is listed or not."
+)
 
 
 class V1WebhookRequest(RequestBody):

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from api.services.webhooks.endpoints import MOST_ENDPOINTS, Webhooks
-from models.enums import AlertSeverity, AlertType, WebhookDisabledReason
+from models.enums import AlertSeverity, AlertType, WebhookDisabledReason, WebhookEventType
 from models.queries.alerts.alerts import raise_alert
 from models.session import Database
 from models.settings import Settings
@@ -117,7 +117,7 @@ async def test_every_field_can_be_given(integrator: Integrator, database: Databa
         ({"url": None}, "url"),
         ({"url": 7}, "url"),
         ({"url": URL, "events": ["message.read"]}, "events.0"),
-        ({"url": URL, "events": ["webhook.test"]}, "events.0"),
+        ({"url": URL, "events": ["webhook.test", "MESSAGE.SENT"]}, "events.1"),
         ({"url": URL, "events": ["message.sent", "message.sent"]}, "events"),
         ({"url": URL, "events": "message.sent"}, "events"),
         ({"url": URL, "events": None}, "events"),
@@ -144,7 +144,7 @@ async def test_a_wrong_field_is_named(
     [
         ({"url": "http://hooks.example.com/"}, "url"),
         ({"url": None}, "url"),
-        ({"events": ["webhook.test"]}, "events.0"),
+        ({"events": ["message.*"]}, "events.0"),
         ({"active": None}, "active"),
         ({"merchantId": "gym-a"}, "merchantId"),
     ],
@@ -174,6 +174,11 @@ async def test_a_demo_takes_addresses_of_its_machine(
 async def test_an_unknown_merchant_is_refused(integrator: Integrator) -> None:
     answer = await integrator.post("/webhooks", {"url": URL, "merchantId": "nobody"})
     assert refusal(answer) == (404, "MERCHANT_NOT_FOUND")
+
+
+async def test_every_type_can_be_chosen(integrator: Integrator) -> None:
+    types = [type.value for type in WebhookEventType]
+    assert (await created(integrator, events=types))["events"] == types
 
 
 async def test_absent_fields_are_unchanged_and_null_removes_the_description(
