@@ -128,7 +128,7 @@ async def test_an_event_is_delivered_within_a_second_and_the_workflow_ends(
     await until(third)
 
 
-async def test_a_burst_wakes_an_endpoint_a_few_times_only(
+async def test_each_event_of_a_burst_is_delivered_once(
     harness: EndpointHarness, receiver: Receiver, deployment: Deployment, client: Client
 ) -> None:
     for _ in range(60):
