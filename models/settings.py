@@ -202,6 +202,10 @@ class Settings(ServingSettings, RequestLimitSettings):
         description="What is accepted and not started within this, the sweeper starts.",
     )
     watch_every: Duration = timedelta(seconds=60)
+    webhook_wake_every: Duration = Field(
+        default=timedelta(milliseconds=300),
+        description="How often a worker looks for new events to deliver.",
+    )
     provider_window: Duration = Field(
         default=timedelta(minutes=10),
         description="How far back a provider's attempts tell whether it is degraded.",
