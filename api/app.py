@@ -21,6 +21,7 @@ from api.http.limits.request_bounds import RequestBounds, refuse_unknown_path
 from api.http.request_log import RequestLog
 from api.portal.pages import build_portal
 from api.portal.portal import Portal
+from api.route_scopes import ROUTE_SCOPES, check_complete
 from api.routes import (
     alerts,
     billing,
@@ -29,6 +30,7 @@ from api.routes import (
     guide,
     health,
     inbound,
+    keys,
     merchants,
     messages,
     messaging,
@@ -63,6 +65,7 @@ PUBLIC = (
     voice.router,
     voice_provisioning.router,
     messaging.router,
+    keys.router,
 )
 """In the order of the specification; /messages/inbound must precede /messages/{messageId}."""
 
@@ -81,10 +84,12 @@ reports, come first.
 def create_app(settings: Settings) -> FastAPI:
     """Build the application; it opens its connections in its lifespan.
 
-    Raises BadSettings for mistakes in the providers file.
+    Raises BadSettings for mistakes in the providers file, and RuntimeError if a public route
+    declares no scope.
     """
     if settings.server_secret is None:
         raise RuntimeError("HEXAVOX_SERVER_SECRET is not set: it signs what the API hands out.")
+    check_complete(PUBLIC)
     server_secret = settings.server_secret.get_secret_value()
     contact_keys = settings.contact_keys()
     check_accounts(_configuration(settings), settings)
@@ -106,7 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # clients often repeat a redirected POST as a GET
     )
     problems.install(app)
-    openapi.install(app)
+    openapi.install(app, ROUTE_SCOPES)
     describe_events(app)
     for router in HIDDEN:
         app.include_router(router, include_in_schema=False)
@@ -161,10 +166,12 @@ async def _open_services(
     )
     portal = Portal(lambda: build_portal(specification(), settings.public_url))
     services = build_services(settings, connections, server_secret, portal=portal, clock=_now)
+    stack.push_async_callback(services.last_uses.close)
     for regular in (
         keep_settling(services.limits, database),
         services.messages.admission.run(),
         started.run(),
+        services.last_uses.run(),
     ):
         stack.push_async_callback(_end, asyncio.create_task(regular))
     if settings.providers_file is not None:

@@ -1,6 +1,6 @@
 """Builds the services of the API from settings, connections and a clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from api.http.auth import Authenticator
 from api.http.limits.failed_logins import FailedLogins
 from api.http.limits.rate_limits import RequestLimits
 from api.portal.portal import Portal
+from api.route_scopes import ROUTE_SCOPES
 from api.services.alerts.alerts import Alerts
 from api.services.billing.payment_reports import PaymentWebhooks
 from api.services.billing.upgrades import Billing
@@ -34,11 +35,14 @@ from api.services.registration.numbers import MessagingNumbers
 from api.services.registration.registry_reports import RegistrationWebhooks
 from api.services.registration.status import MessagingStatus
 from api.services.system.readiness import Readiness
+from api.services.tenants.api_keys import ApiKeys
+from api.services.tenants.key_last_uses import KeyLastUses
 from api.services.tenants.merchants import Merchants
 from api.services.used_keys import UsedKeys
 from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
 from api.workflow_starters import RegistrationStarter, UpgradeStarter, WorkflowStarter
+from models.enums import KeyScope
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.consent.contact_keys import ContactKeys
 from models.rules.voice.sip import SipSecrets
@@ -122,8 +126,12 @@ class Services:
     authenticator: Authenticator
     limits: RequestLimits
     used_keys: UsedKeys
+    last_uses: KeyLastUses
+    route_scopes: Mapping[str, KeyScope]
+    """The scope that a key needs, by method and path template."""
     readiness: Readiness
     merchants: Merchants
+    keys: ApiKeys
     alerts: Alerts
     messages: MessageServices
     consent: ConsentServices
@@ -168,11 +176,14 @@ def build_services(
         public_url=settings.public_url.rstrip("/"),
         portal=portal,
         contact_keys=database.contact_keys,
-        authenticator=Authenticator(database, FailedLogins(settings.failed_login_limit)),
+        authenticator=Authenticator(database, FailedLogins(settings.failed_login_limit), clock),
         limits=RequestLimits(key=settings.key_limit, tenant=settings.tenant_limit),
         used_keys=UsedKeys(database),
+        last_uses=KeyLastUses(database, clock),
+        route_scopes=ROUTE_SCOPES,
         readiness=Readiness(database),
         merchants=Merchants(database, clock),
+        keys=ApiKeys(database, clock),
         alerts=Alerts(database),
         messages=_messages(settings, connections, links, clock),
         consent=_consent(settings, connections, links, clock),

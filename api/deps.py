@@ -34,6 +34,7 @@ from api.services.registration.numbers import MessagingNumbers
 from api.services.registration.registry_reports import RegistrationWebhooks
 from api.services.registration.status import MessagingStatus
 from api.services.system.readiness import Readiness
+from api.services.tenants.api_keys import ApiKeys
 from api.services.tenants.merchants import Merchants
 from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
@@ -148,6 +149,7 @@ async def _webhook(request: Request) -> Webhook:
 ReceivedWebhook = Annotated[Webhook, Depends(_webhook)]
 
 MerchantActions = Annotated[Merchants, _service(lambda all: all.merchants)]
+KeyActions = Annotated[ApiKeys, _service(lambda all: all.keys)]
 ConsentActions = Annotated[Consents, _service(lambda all: all.consent.consents)]
 InboxActions = Annotated[Inbox, _service(lambda all: all.consent.inbox)]
 UnsubscribeActions = Annotated[Unsubscribing, _service(lambda all: all.consent.unsubscribing)]

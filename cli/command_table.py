@@ -45,7 +45,7 @@ COMMANDS: Final = {
         "Read bounces, so that messages end UNDELIVERED and dead addresses are suppressed.",
     ),
     "tenant": Entry("cli.commands.tenants", "app", "Integrators."),
-    "key": Entry("cli.commands.keys", "app", "API keys: only hashes are kept."),
+    "key": Entry("cli.commands.keys", "app", "API keys: of secrets only hashes are kept."),
     "number": Entry("cli.commands.numbers", "app", "Numbers to send from, and how fast."),
     "address": Entry("cli.commands.addresses", "app", "Addresses that e-mail is sent from."),
     "provider": Entry(

@@ -113,6 +113,15 @@ class InboundKind(StrEnum):
     OTHER = "OTHER"
 
 
+class KeyScope(StrEnum):
+    """What an API key may do; `api/route_scopes.py` says which scope each route requires."""
+
+    SEND = "send"
+    READ = "read"
+    BILLING = "billing"
+    ADMIN = "admin"
+
+
 class DeliveryMode(StrEnum):
     """Whether a tenant's messages go to the simulator or to real providers."""
 

@@ -42,11 +42,15 @@ DEFAULT_DETAILS: Final[Mapping[str, str]] = {
     "number has none. Ask the operator to allow it.",
     "NO_RATE": "No rate card says what a message to this destination costs, so it is not sent. Ask "
     "the operator to import one.",
+    "SCOPE_MISSING": "This API key lacks the scope that the request requires. Use a key that has "
+    "it; POST /api/v1/keys creates one.",
     "NOT_FOUND": "Nothing is at this path. Check the path.",
     "MERCHANT_NOT_FOUND": "This key has no merchant with this merchantId. Check the merchantId, or "
     "create the merchant with POST /api/v1/merchants.",
     "MESSAGE_NOT_FOUND": "This key has no message with this messageId. Check the messageId.",
     "PAYMENT_NOT_FOUND": "This key has no upgrade with this paymentId. Check the paymentId.",
+    "KEY_NOT_FOUND": "This key sees no API key with this keyId, or it was deleted. "
+    "GET /api/v1/keys lists them.",
     "RECORDING_NOT_FOUND": "Only a call with record: true that was answered and has ended has a "
     "recording. Read the message's status.",
     "VOICE_USER_NOT_FOUND": "The merchant has no SIP user with this username. "
@@ -60,6 +64,8 @@ DEFAULT_DETAILS: Final[Mapping[str, str]] = {
     "status.",
     "REFERENCE_REUSED": "The upgrade with this referenceId differs in channel, units, amount, "
     "currency, payment method or note, and has not failed. Use a new referenceId.",
+    "LAST_ADMIN_KEY": "No other admin key of the tenant is valid as long as this one. Create one "
+    "with POST /api/v1/keys first, without a merchantId.",
     "PAYLOAD_TOO_LARGE": "The body is larger than this path accepts. Send less.",
     "UNSUPPORTED_MEDIA_TYPE": "Send Content-Type: application/json, in UTF-8, without "
     "Content-Encoding.",

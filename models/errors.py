@@ -7,16 +7,16 @@
     ├── InsufficientCredits 402
     ├── PolicyForbids 403 ─ Forbidden, ChannelNotAllowed, ConsentOptedOut, ConsentRequired,
     │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered,
-    │                      DestinationNotAllowed, NoRate
+    │                      DestinationNotAllowed, NoRate, ScopeMissing
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, BrandNotFound,
-    │                     PaymentNotFound,
+    │                      PaymentNotFound, KeyNotFound,
     │                      CampaignNotFound, NumberNotFound, VoiceUserNotFound, NotFound
     ├── MethodNotAllowed 405
     ├── RequestTimedOut 408
     ├── WrongState 409 ─── NotCancelable, ReferenceReused, BrandNotEditable, BrandNotApproved,
     │                      CampaignNotEditable, CampaignNotApproved, NumberTaken, NumberNotActive,
     │                      NumberNotAssignable, NumberAlreadyAssigned, AssignmentPending,
-    │                      SoleProprietorLimit
+    │                      SoleProprietorLimit, LastAdminKey
     ├── PayloadTooLarge 413
     ├── UnsupportedMediaType 415
     ├── IdempotencyKeyReused 422
@@ -113,7 +113,7 @@ class PriceMismatch(BadRequest):
 
 
 class InvalidCredentials(HexavoxError):
-    """The key or secret is missing, unknown, revoked or wrong; one answer for all four."""
+    """The key or secret is missing, unknown, revoked, expired or wrong; one answer for all."""
 
     status = 401
     code = "INVALID_CREDENTIALS"

@@ -117,6 +117,7 @@ async def make_owner(
                     tenant_id=tenant.id,
                     merchant_id=None,
                     name="test",
+                    key=credentials.key,
                     key_hash=hash_credential(credentials.key),
                     secret_hash=hash_credential(credentials.secret),
                     created_at=now,

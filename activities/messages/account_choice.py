@@ -10,7 +10,6 @@ from models.queries.messages.dispatch import Dispatchable
 from models.queries.messages.message_sender import MessageSender, change_sender
 from models.queries.senders.candidates import AccountSenders
 from models.rules.accounts.routing_table import RouteKey
-from models.rules.billing.pricing import country_of
 from models.rules.waits import growing_gap
 from models.session import WriteSession
 from providers.call_needs import needs_of
@@ -65,11 +64,9 @@ async def choose_account(
         if provider.account not in unavailable:
             sender = await _sender_of(db, routes, provider, found)
             if sender is not None:
-                return AccountChoice(
-                    provider=provider,
-                    found=replace(found, message_sender=sender),
-                    skipped=frozenset(skipped),
-                )
+                if sender is not found.message_sender:
+                    found = replace(found, message_sender=sender)
+                return AccountChoice(provider=provider, found=found, skipped=frozenset(skipped))
         skipped.append(provider.account)
     awaited = [unavailable[p.account] for p in in_turn if p.account in unavailable]
     if awaited:
@@ -109,13 +106,9 @@ def past_attempts(found: Dispatchable) -> list[PastAttempt]:
 
 def routed_accounts(routes: Routes, found: Dispatchable) -> Sequence[MessageProvider]:
     """Return the accounts that the routing table names for a message."""
-    key = RouteKey(
-        tenant=found.tenant,
-        channel=found.channel,
-        country=country_of(found.channel, found.to),
-        type=found.type,
-    )
-    return routes.routed(found.delivery_mode, key, needs_of(found.channel, found.details))
+    mode = found.delivery_mode
+    key = RouteKey.of(mode, found.tenant, found.channel, found.to, found.type)
+    return routes.routed(mode, key, needs_of(found.channel, found.details))
 
 
 def _look_again(found: Dispatchable) -> datetime:

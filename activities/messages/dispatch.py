@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from temporalio import activity
 
 from activities.messages import spending_guard
-from activities.messages.account_choice import AccountUnavailable, choose_account
+from activities.messages.account_choice import AccountChoice, AccountUnavailable, choose_account
 from activities.messages.account_health import AccountHealth
 from activities.messages.claimed import MARGIN, Claimed, Queued, reference_of, request_of
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
@@ -25,7 +25,6 @@ from models.enums import AttemptState, ErrorCode, MessageType, SuppressionReason
 from models.queries.consent.suppression import suppress
 from models.queries.messages import conclude, waiting
 from models.queries.messages import dispatch as dispatching
-from models.queries.messages.dispatch import Dispatchable
 from models.queries.messages.inline_report_wait import AwaitedAttempt
 from models.queries.messages.report_intake import note_mismatch
 from models.queries.senders import sender_queue
@@ -37,7 +36,6 @@ from models.session import Database, WriteSession
 from providers.ports.messages import (
     Accepted,
     Answer,
-    MessageProvider,
     NotProcessed,
     Proof,
     Refused,
@@ -237,20 +235,19 @@ class Dispatching:
         slot = await reserve_slot(db, step, found)
         if isinstance(slot, Queued | DispatchResult):
             return slot
-        claimed = await self._commit_claim(db, step, found, provider, slot, text, now)
-        return replace(claimed, skipped=choice.skipped)
+        return await self._commit_claim(db, step, choice, slot, text, now)
 
     async def _commit_claim(
         self,
         db: WriteSession,
         step: DispatchStep,
-        found: Dispatchable,
-        provider: MessageProvider,
+        choice: AccountChoice,
         slot: Slot | None,
         text: str,
         now: datetime,
     ) -> Claimed:
         """Write the attempt as REQUESTED; from its commit on the provider may have the message."""
+        provider, found = choice.provider, choice.found
         wait = timedelta(0) if slot is None else slot.wait
         number = len(found.attempts) + 1
         deadline = now + wait + provider.timeout + MARGIN
@@ -260,6 +257,7 @@ class Dispatching:
             found=found,
             deadline=deadline,
             slot=slot,
+            skipped=choice.skipped,
             # Before the claim: if building the request fails, there is no attempt.
             request=request_of(
                 found,
@@ -286,7 +284,7 @@ class Dispatching:
             db, provider.account, step.tenant_id, deadline=deadline
         )
         await spending_guard.reserve(db, step, claimed, now)
-        return replace(claimed, probe=probe)
+        return claimed if probe is None else replace(claimed, probe=probe)
 
     async def _conclude(
         self, step: DispatchStep, claimed: Claimed, answer: Answer, *, await_report: bool

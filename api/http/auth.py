@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import monotonic
 from typing import Final, TypeVar
 
@@ -12,7 +14,9 @@ from api.http.limits.address_buckets import client_address
 from api.http.limits.failed_logins import FailedLogins
 from api.shared_calls import SharedCalls
 from models.database.transaction_limits import LockScope
+from models.enums import KeyScope
 from models.errors import InvalidCredentials, TemporarilyUnavailable
+from models.key_errors import ScopeMissing
 from models.queries.tenants.api_keys import find_live_key
 from models.queries.tenants.visibility import CallerScope
 from models.rules.tenants.allowed_countries import AllowedCountries
@@ -47,8 +51,18 @@ class Caller(CallerScope):
     tenant_public_id: int
     merchant_public_id: int | None
     merchant: str | None
+    scopes: frozenset[KeyScope] = frozenset()
+    expires_at: datetime | None = None
     countries: AllowedCountries = field(default_factory=AllowedCountries)
     """Where the tenant's texts and calls may go."""
+
+    def check_scope(self, required: KeyScope) -> None:
+        """Raise ScopeMissing if the key lacks a scope."""
+        if required not in self.scopes:
+            raise ScopeMissing(
+                f"This API key lacks the scope {required}. Use a key that has it; "
+                "POST /api/v1/keys creates one."
+            )
 
     def lock_scope(self, merchant: str | None = None, work: str = "") -> LockScope:
         """Return the scope of the lock that a transaction about a merchant or the tenant takes.
@@ -63,6 +77,10 @@ class _Known:
     caller: Caller
     secret_hash: str
     until: float
+
+    def is_expired(self, now: datetime) -> bool:
+        """Return whether the key has expired since it was looked up."""
+        return self.caller.expires_at is not None and self.caller.expires_at <= now
 
     def has(self, secret_hash: str) -> bool:
         """Return whether the secret is right; a wrong one needs no look-up, because secrets never
@@ -79,9 +97,12 @@ class Authenticator:
     no more look-ups. A cached key with the right secret is accepted whatever other clients do.
     """
 
-    def __init__(self, database: Database, failures: FailedLogins) -> None:
+    def __init__(
+        self, database: Database, failures: FailedLogins, clock: Callable[[], datetime]
+    ) -> None:
         self._database = database
         self._failures = failures
+        self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self._asking = SharedCalls[str, _Known | None]()
@@ -95,7 +116,7 @@ class Authenticator:
             headers: headers of the response, whatever its status.
 
         Raises:
-            InvalidCredentials: missing, unknown, revoked or wrong.
+            InvalidCredentials: missing, unknown, revoked, expired or wrong.
             RateLimited: this address has failed too often.
             TemporarilyUnavailable: no look-up slot was free in time.
         """
@@ -113,7 +134,8 @@ class Authenticator:
         elif known is not None and known.until < monotonic() and known.has(secret_hash):
             known, looked_up = await self._find(key_hash), True
         # An unknown key is compared as well, so that both take the same time.
-        if not same_hash(secret_hash, known.secret_hash if known else "") or known is None:
+        is_right = same_hash(secret_hash, known.secret_hash if known else "")
+        if not is_right or known is None or known.is_expired(self._clock()):
             self._failures.count(address, headers, looked_up=looked_up)
             raise InvalidCredentials
         return known.caller
@@ -134,7 +156,7 @@ class Authenticator:
         try:
             asked_at = monotonic()
             async with self._database.read() as db:
-                live = await find_live_key(db, key_hash)
+                live = await find_live_key(db, key_hash, now=self._clock())
         finally:
             self._lookups.release()
         if live is None:
@@ -149,6 +171,8 @@ class Authenticator:
             tenant_public_id=live.tenant_public_id,
             merchant_public_id=live.merchant_public_id,
             merchant=live.merchant,
+            scopes=frozenset(map(KeyScope, api_key.scopes)),
+            expires_at=api_key.expires_at,
             countries=live.countries,
         )
         known = _Known(caller, api_key.secret_hash, asked_at + _FRESH_FOR)

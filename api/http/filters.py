@@ -1,23 +1,32 @@
 """Query filters of lists, as annotated types. They are `async` for the reason given in api.deps."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 
+from api.http.idempotency import unquoted
+from api.http.metadata_filter import read_metadata_filter
 from api.schemas.base import WITH_ZONE
 from api.schemas.patterns import MERCHANT_ID
 from api.services.alerts.alerts import AlertFilter
 from api.services.billing.upgrades import LedgerFilter
-from api.services.billing.usage_reports import LONGEST_RANGE, UsageFilter
+from api.services.billing.usage_reports import (
+    DEFAULT_RANGE,
+    LONGEST_RANGE,
+    DailyFilter,
+    UsageFilter,
+    check_range,
+)
 from api.services.consent.consents import ConsentFilter
 from api.services.consent.contacts import contact_to_find, errors_name, sender_to_find
 from api.services.consent.inbound_texts import InboundFilter
 from api.services.messages.read import CallFilter, MessageFilter
-from models.enums import AlertType, Channel, ConsentStatus, MessageStatus
-from models.errors import InvalidDateRange
+from models.enums import AlertType, Channel, ConsentStatus, MessageStatus, MessageType
+from models.errors import InvalidDateRange, ValidationFailed
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ONE_MICROSECOND = timedelta(microseconds=1)
@@ -94,6 +103,7 @@ TimeParam = Annotated[
 
 
 async def _message_filter(
+    metadata: Annotated[Mapping[str, str], Depends(read_metadata_filter)],
     merchant_id: OneMerchant = None,
     channel: OneChannel = None,
     status: Annotated[
@@ -101,6 +111,20 @@ async def _message_filter(
         Query(description="Return messages with this status only.", examples=["DELIVERED"]),
     ] = None,
     to: OneContact = None,
+    type: Annotated[
+        MessageType | None,
+        Query(description="Return messages of this type only.", examples=["OTP"]),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Query(
+            alias="idempotencyKey",
+            max_length=257,
+            description="Return messages that were sent with this Idempotency-Key only. One pair "
+            "of surrounding double quotes is removed.",
+            examples=["merchant-gym-a-otp-20260416-001"],
+        ),
+    ] = None,
     since: Annotated[TimeParam, Query(alias="from")] = None,
     until: TimeParam = None,
 ) -> MessageFilter:
@@ -111,8 +135,24 @@ async def _message_filter(
             "until must not be before from.", (("until", "must not be before from"),)
         )
     return MessageFilter(
-        merchant_id=merchant_id, channel=channel, status=status, to=to, since=first, before=end
+        merchant_id=merchant_id,
+        channel=channel,
+        status=status,
+        to=to,
+        type=type,
+        idempotency_key=None if idempotency_key is None else _key(idempotency_key),
+        metadata=metadata,
+        since=first,
+        before=end,
     )
+
+
+def _key(given: str) -> str:
+    key = unquoted(given)
+    if key is None:
+        reason = "must be 1 to 255 visible ASCII characters; a plus sign is written as %2B"
+        raise ValidationFailed(errors=(("idempotencyKey", reason),))
+    return key
 
 
 WantedMessages = Annotated[MessageFilter, Depends(_message_filter)]
@@ -206,15 +246,42 @@ async def _usage_filter(
     merchant_id: OneMerchant = None,
 ) -> UsageFilter:
     first, last = _day("from", since), _day("to", until)
-    if first > last:
-        raise InvalidDateRange("to must not be before from.", (("to", "must not be before from"),))
-    if (last - first).days >= LONGEST_RANGE:
-        reason = f"must be at most {LONGEST_RANGE} days from the first to the last"
-        raise InvalidDateRange(f"The range {reason}.", (("to", reason),))
+    check_range(first, last)
     return UsageFilter(merchant_id=merchant_id, first=first, last=last)
 
 
 WantedUsage = Annotated[UsageFilter, Depends(_usage_filter)]
+
+OptionalDay = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})] | None
+
+
+async def _daily_filter(
+    since: Annotated[
+        OptionalDay,
+        Query(
+            alias="from",
+            description=f"First day, UTC, inclusive. Default: {DEFAULT_RANGE - 1} days before the "
+            "last.",
+            examples=["2026-04-01"],
+        ),
+    ] = None,
+    until: Annotated[
+        OptionalDay,
+        Query(
+            alias="to",
+            description=f"Last day, UTC, inclusive. Default: today. A range has at most "
+            f"{LONGEST_RANGE} days.",
+            examples=["2026-04-16"],
+        ),
+    ] = None,
+) -> DailyFilter:
+    return DailyFilter(
+        first=None if since is None else _day("from", since),
+        last=None if until is None else _day("to", until),
+    )
+
+
+WantedDays = Annotated[DailyFilter, Depends(_daily_filter)]
 
 
 def _day(name: str, given: str) -> date:

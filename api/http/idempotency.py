@@ -69,13 +69,19 @@ def read_key(given: Sequence[str]) -> str | None:
     """
     if not given:
         return None
-    key = given[0].strip(" \t")
-    if len(key) >= 2 and key.startswith('"') and key.endswith('"'):
-        key = key[1:-1]
-    if len(given) > 1 or not _VISIBLE.fullmatch(key):
+    key = unquoted(given[0].strip(" \t"))
+    if len(given) > 1 or key is None:
         reason = "must be given once, as 1 to 255 visible ASCII characters"
         raise ValidationFailed(f"{KEY_HEADER} {reason}", ((KEY_HEADER, reason),))
     return key
+
+
+def unquoted(given: str) -> str | None:
+    """Return the key without its quotes; None if it is not 1 to 255 visible ASCII characters."""
+    key = given
+    if len(key) >= 2 and key.startswith('"') and key.endswith('"'):
+        key = key[1:-1]
+    return key if _VISIBLE.fullmatch(key) else None
 
 
 def canonical(path: dict[str, Any], document: Any) -> str:

@@ -1,5 +1,6 @@
 """The OpenAPI document of the public API."""
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from api.http.auth import API_KEY_HEADER, SECRET_HEADER
 from api.http.public import PREFIX
 from api.schemas.problems import Problem
+from models.enums import KeyScope
 
 Document = dict[str, Any]
 
@@ -18,7 +20,9 @@ _DESCRIPTION = """\
 Send SMS, calls and e-mail for merchants; manage consent, credits and 10DLC registration.
 
 **Authentication.** Every request needs the headers `X-API-KEY` and `X-API-SECRET`. A key belongs to
-a tenant or to one merchant of it. With a merchant-scoped key, other merchants are 404.
+a tenant or to one merchant of it. With a merchant-scoped key, other merchants are 404. A key has
+one or more of the scopes `send`, `read`, `billing` and `admin`; each operation names the one that
+it requires, and refuses other keys with 403 `SCOPE_MISSING`.
 
 **Idempotency.** Send an `Idempotency-Key` with every write. The same key with the same request is
 executed once; a replayed response has the header `Idempotency-Replayed: true`. The same key with a
@@ -58,6 +62,7 @@ _TAGS = [
         "name": "Messaging",
         "description": "10DLC registration: brand, campaigns, numbers and their assignment.",
     },
+    {"name": "Keys", "description": "API keys, their scopes and expiry."},
 ]
 
 _SECURITY = {
@@ -95,12 +100,17 @@ _LINK: Document = {
 }
 
 
-def install(app: FastAPI) -> None:
-    """Set the OpenAPI document of the application; it is built on first use and cached."""
+def install(app: FastAPI, scopes: Mapping[str, KeyScope]) -> None:
+    """Set the OpenAPI document of the application; it is built on first use and cached.
+
+    Args:
+        app: the application.
+        scopes: the scope that a key needs, by method and path template.
+    """
 
     def specification() -> Document:
         if app.openapi_schema is None:
-            app.openapi_schema = _specification(app)
+            app.openapi_schema = _specification(app, scopes)
         return app.openapi_schema
 
     app.openapi = specification  # type: ignore[method-assign]  # FastAPI's documented hook
@@ -119,7 +129,7 @@ def operation_id(route: APIRoute) -> str:
     return to_camel(route.name)
 
 
-def _specification(app: FastAPI) -> Document:
+def _specification(app: FastAPI, scopes: Mapping[str, KeyScope]) -> Document:
     document: Document = get_openapi(
         title="HexaVox Public API",
         version=release(),
@@ -134,6 +144,7 @@ def _specification(app: FastAPI) -> Document:
         assert path.startswith(PREFIX), f"{path} must not be in the public specification"
         for method, operation in methods.items():
             _complete(method, operation)
+            _require(scopes[f"{method.upper()} {path}"], operation)
     for operations in document["webhooks"].values():
         for operation in operations.values():
             operation["responses"].pop("422")  # FastAPI assumes that it validates the body
@@ -159,8 +170,8 @@ def _complete(method: str, operation: Document) -> None:
         responses["422"]["content"].pop("application/json")
         if not responses["422"]["content"]:
             responses.pop("422")
-    success = responses["200"]
-    answered = success["content"].get("application/json", {"schema": {}})
+    success = responses["204" if "204" in responses else "200"]
+    answered = success.get("content", {}).get("application/json", {"schema": {}})
     is_list = answered["schema"].get("type") == "array"
     success["description"] = "Success."
     success["headers"] = {
@@ -175,6 +186,13 @@ def _complete(method: str, operation: Document) -> None:
                 "schema": {"type": "integer"},
             }
         }
+
+
+def _require(scope: KeyScope, operation: Document) -> None:
+    """State the scope of an operation: OpenAPI 3.1 lists it as a role of the security scheme."""
+    described = operation.get("description", "")
+    operation["description"] = f"{described}\n\nRequires the scope `{scope}`.".strip()
+    operation["security"] = [{"ApiKeyAuth": [scope.value], "ApiSecretAuth": []}]
 
 
 def _problem_schemas() -> Document:

@@ -35,6 +35,7 @@ from models.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from models.key_errors import ScopeMissing
 
 MOST_ERRORS = 50
 _LONGEST_NAME = 120
@@ -42,6 +43,7 @@ _LONGEST_NAME = 120
 ANY = (
     ValidationFailed,
     InvalidCredentials,
+    ScopeMissing,
     RateLimited,
     HeadersTooLarge,
     TemporarilyUnavailable,

@@ -1,10 +1,11 @@
-"""Checks that every public route runs before its handler: authentication, rate limits, query.
+"""Checks that every public route runs before its handler: authentication, rate limits, scope,
+query.
 
 They are part of the route class, not a dependency: FastAPI parses the body before it calls the
 first dependency, and unauthenticated callers must get 401 and nothing else.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from fastapi import APIRouter, params
@@ -20,17 +21,20 @@ from api.http.bodies.body_size import is_chunked, requests_more, requests_worth
 from api.http.bodies.strict_json import JsonRequest, check_text, yield_to_event_loop
 from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.http.limits.rate_limits import RequestLimits
+from api.http.metadata_filter import METADATA, METADATA_FILTER
 from api.http.problems import ANY, of
-from api.http.trace import trace_of
+from api.http.trace import template_of, trace_of
+from models.enums import KeyScope
 from models.errors import BadRequest, MalformedJson, ValidationFailed
+from models.key_errors import ScopeMissing
 from models.rules.consent.contact_keys import ContactKeys
 
 PREFIX = "/api/v1"
 
 
 class PublicRoute(APIRoute):
-    """A route of the public contract: checks credentials, rate limits, query and body in this
-    order.
+    """A route of the public contract: checks credentials, rate limits, scope, query and body in
+    this order.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -42,10 +46,12 @@ class PublicRoute(APIRoute):
         query = frozenset(
             field.alias for field in flat if isinstance(field.field_info, params.Query)
         )
+        has_metadata = METADATA_FILTER in (self.openapi_extra or {}).get("parameters", ())
 
         async def checked_handler(request: Request) -> Response:
             caller = await _admit(request)
-            _check_query(request, query)
+            _check_scope(request, caller)
+            _check_query(request, query, has_metadata=has_metadata)
             for name, value in request.path_params.items():
                 check_text(str(value), (name,))
             reading = JsonRequest(request.scope, request.receive)
@@ -81,6 +87,14 @@ class UsedKeys(Protocol):
         ...
 
 
+class LastUses(Protocol):
+    """Records when keys were last used."""
+
+    def note(self, tenant_id: int, key_id: int) -> None:
+        """Note that a key was used now."""
+        ...
+
+
 class Gate(Protocol):
     """The services that the checks of public routes use."""
 
@@ -92,6 +106,10 @@ class Gate(Protocol):
     def contact_keys(self) -> ContactKeys: ...
     @property
     def used_keys(self) -> UsedKeys: ...
+    @property
+    def last_uses(self) -> LastUses: ...
+    @property
+    def route_scopes(self) -> Mapping[str, KeyScope]: ...
 
 
 def _gate(request: Request) -> Gate:
@@ -103,9 +121,19 @@ async def _admit(request: Request) -> Caller:
     gate = _gate(request)
     trace = trace_of(request.scope)
     caller = trace.caller = await gate.authenticator.authenticate(request, trace.headers)
+    gate.last_uses.note(caller.tenant_id, caller.key_id)
     cost = requests_worth(request.scope)
     trace.at_end.append(gate.limits.enter(caller.tenant_id, caller.key_id, trace.headers, cost))
     return caller
+
+
+def _check_scope(request: Request, caller: Caller) -> None:
+    """Raise ScopeMissing if the key lacks the scope of this route, or the route declares none."""
+    route = f"{request.method} {template_of(request.scope)}"
+    required = _gate(request).route_scopes.get(route)
+    if required is None:
+        raise ScopeMissing(f"No scope is declared for {route}, so no API key may call it.")
+    caller.check_scope(required)
 
 
 async def _read_chunked(request: Request, caller: Caller) -> JsonRequest:
@@ -143,13 +171,13 @@ async def _check_key(reading: JsonRequest, caller: Caller) -> None:
     await gate.used_keys.check_unused(caller, request)
 
 
-def _check_query(request: Request, known: frozenset[str]) -> None:
+def _check_query(request: Request, known: frozenset[str], *, has_metadata: bool) -> None:
     """Refuse unknown and repeated query parameters, which would otherwise be ignored silently."""
     seen: set[str] = set()
     for name, value in request.query_params.multi_items():
         check_text(name, ("query",))
         check_text(value, (name,))
-        if name not in known:
+        if name not in known and not (has_metadata and name.startswith(METADATA)):
             raise _wrong(name, "is not a query parameter of this route")
         if name in seen:
             raise _wrong(name, "is given more than once")

@@ -85,13 +85,19 @@ def _catalogue(document: Document) -> Iterator[str]:
 
 
 def _payload(operation: Document) -> str:
-    ((media_type, content),) = operation["responses"]["200"]["content"].items()
-    is_json = media_type == "application/json"
-    answered = _name(content["schema"]) if is_json else escape(media_type)
+    answered = _answered(operation["responses"])
     if "requestBody" not in operation:
         return f"<code>{answered}</code>"
     sent = _name(operation["requestBody"]["content"]["application/json"]["schema"])
     return f"<code>{sent}</code> → <code>{answered}</code>"
+
+
+def _answered(responses: Document) -> str:
+    if "204" in responses:
+        return "204"
+    ((media_type, content),) = responses["200"]["content"].items()
+    is_json = media_type == "application/json"
+    return _name(content["schema"]) if is_json else escape(media_type)
 
 
 def _name(schema: Document) -> str:

@@ -2,8 +2,17 @@
 
 from fastapi import Request, Response
 
-from api.deps import Authenticated, Idempotent, MerchantActions, MerchantPath, Paged
+from api.deps import (
+    Authenticated,
+    Idempotent,
+    MerchantActions,
+    MerchantPath,
+    Paged,
+    ReportReads,
+)
 from api.http import problems
+from api.http.bodies.exact_json import ExactJson
+from api.http.filters import WantedDays
 from api.http.idempotency import answer_with
 from api.http.public import public_router
 from api.schemas.merchants import (
@@ -12,7 +21,8 @@ from api.schemas.merchants import (
     V1MerchantSettingsRequest,
     V1MerchantUpsertRequest,
 )
-from models.errors import Forbidden, MerchantNotFound
+from api.schemas.reports import UsageDayView
+from models.errors import Forbidden, InvalidDateRange, MerchantNotFound
 
 router = public_router("/merchants", tag="Merchants")
 
@@ -91,3 +101,21 @@ async def change_merchant_settings(
     """
     answer = await merchants.change_settings(caller, merchant_id, order, key)
     return answer_with(answer, request, response)
+
+
+@router.get(
+    "/{merchantId}/usage/daily",
+    summary="Retrieve the daily usage of a merchant",
+    response_model=list[UsageDayView],
+    responses=problems.of(*problems.ANY, InvalidDateRange, MerchantNotFound),
+)
+async def read_daily_usage(
+    merchant_id: MerchantPath, caller: Authenticated, wanted: WantedDays, reports: ReportReads
+) -> Response:
+    """Retrieve a merchant's usage per UTC day and channel, the oldest first, for plots.
+
+    A day and channel without usage is left out. A late correction is posted to the day on which it
+    becomes known, so on a single day `delivered` may exceed `messages`. The sums equal the figures
+    of `GET /reports/usage` for the merchant and the range. There are no pages.
+    """
+    return ExactJson(await reports.daily(caller, merchant_id, wanted))

@@ -18,6 +18,7 @@ from api.http import problems
 from api.http.bodies.body_size import EMAIL, SEND, body_up_to
 from api.http.filters import WantedMessages
 from api.http.idempotency import answer_with
+from api.http.metadata_filter import METADATA_FILTER
 from api.http.public import public_router
 from api.schemas.email import V1OmniEmailSendRequest
 from api.schemas.messages import DispatchResponse, MessageView, V1OmniSmsSendRequest
@@ -160,7 +161,12 @@ async def quote_message(
     return await quoting.quote(caller, order)
 
 
-@router.get("", summary="List messages", responses=problems.of(*_FILTER))
+@router.get(
+    "",
+    summary="List messages",
+    responses=problems.of(*_FILTER),
+    openapi_extra={"parameters": [METADATA_FILTER]},
+)
 async def list_messages(
     caller: Authenticated,
     wanted: WantedMessages,

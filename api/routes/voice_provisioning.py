@@ -42,7 +42,8 @@ async def get_voice_provisioning(
     """Retrieve the configuration of a merchant's SIP and browser clients.
 
     The first request creates the merchant's SIP user. Each request returns new TURN credentials and
-    a new token; both expire. The SIP password stays valid until it is rotated.
+    a new token; both expire. The SIP password stays valid until it is rotated. A key without the
+    scope `admin` gets 403 `SCOPE_MISSING`, because the response has secrets that place calls.
     """
     return await provisioning.get(caller, merchant_id)
 

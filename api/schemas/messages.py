@@ -1,6 +1,6 @@
 """Request and response schemas of messages."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, StrictInt, StringConstraints
 
@@ -9,9 +9,14 @@ from api.schemas.money import MessagePrice
 from api.schemas.text_types import Visible
 from models.enums import Channel, ErrorCode, MessageStatus, MessageType
 
-MetadataName = Annotated[str, StringConstraints(min_length=1, max_length=40)]
-MetadataValue = Annotated[str, StringConstraints(max_length=500)]
-Metadata = Annotated[dict[MetadataName, MetadataValue], Field(max_length=50)]
+MOST_METADATA: Final = 50
+LONGEST_NAME: Final = 40
+LONGEST_VALUE: Final = 500
+"""Number of pairs of metadata; characters of a name and of a value."""
+
+MetadataName = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+MetadataValue = Annotated[str, StringConstraints(max_length=LONGEST_VALUE)]
+Metadata = Annotated[dict[MetadataName, MetadataValue], Field(max_length=MOST_METADATA)]
 Validity = Annotated[StrictInt, Field(ge=30, le=259_200)]
 
 

@@ -1,4 +1,4 @@
-"""Response schema of usage reports."""
+"""Response schemas of usage reports."""
 
 from datetime import date
 from decimal import Decimal
@@ -8,7 +8,7 @@ from pydantic import Field, WithJsonSchema
 from pydantic.config import JsonDict
 
 from api.schemas.base import View
-from models.enums import UsageState
+from models.enums import Channel, UsageState
 
 Cents = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 """USD with two decimals, a JSON number."""
@@ -59,4 +59,41 @@ class V1UsageReportResponse(View):
         "one merchant.",
         examples=["gym-a"],
         json_schema_extra=_may_be_absent,
+    )
+
+
+class UsageDayView(View):
+    """A merchant's usage of one channel on one UTC day."""
+
+    day: date = Field(description="UTC day.", examples=["2026-04-15"])
+    channel: Channel = Field(description="Channel.", examples=["SMS"])
+    messages: int = Field(
+        description="Number of messages that a provider accepted, counted on the day of the "
+        "attempt.",
+        examples=[1482],
+    )
+    units: int = Field(
+        description="Billed units: SMS segments, started minutes, e-mail recipients.",
+        examples=[1490],
+    )
+    delivered: int = Field(
+        description="Messages with the final status DELIVERED: of those counted in `messages`, and "
+        "of earlier days' messages whose outcome a late report changed on this day.",
+        examples=[1466],
+    )
+    failed: int = Field(
+        description="Messages that a provider accepted, with the final status UNDELIVERED or "
+        "FAILED, counted in the same way as `delivered`. A message that no provider accepted "
+        "belongs to no day.",
+        examples=[12],
+    )
+    charge: Cents = Field(
+        description="Cost of all providers plus markup in USD, including corrections that were "
+        "posted to this day.",
+        examples=[91.32],
+    )
+    state: UsageState = Field(
+        description="FINAL: the day is closed and its figures never change. PROVISIONAL: they may "
+        "still change.",
+        examples=["FINAL"],
     )

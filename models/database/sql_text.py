@@ -38,11 +38,14 @@ class SqlText:
             values = {**parameters, **self._written(parameters)}
         try:
             cursor = await driver.execute(self.words, values)
-            columns = cursor.description
-            rows = [] if columns is None else await cursor.fetchall()
+            answer = cursor.pgresult
+            columns = 0 if answer is None else answer.nfields
+            rows = await cursor.fetchall() if columns else []
         except psycopg.Error as error:
             raise _as_sqlalchemy(self.words, error, lost=driver.closed) from error
-        return IteratorResult(_names(tuple(c.name for c in columns or ())), iter(rows))
+        # Without `cursor.description`, which makes an object of every column.
+        names = tuple(map(answer.fname, range(columns))) if answer is not None else ()
+        return IteratorResult(_names(names), iter(rows))
 
     def _written(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         named = self.writers.items()
@@ -72,8 +75,8 @@ def _without_indentation(words: str) -> str:
 
 
 @lru_cache(_MOST)
-def _names(names: tuple[str, ...]) -> SimpleResultMetaData:
-    return SimpleResultMetaData(names)
+def _names(names: tuple[bytes | None, ...]) -> SimpleResultMetaData:
+    return SimpleResultMetaData([name.decode() for name in names if name is not None])
 
 
 def _as_sqlalchemy(words: str, error: psycopg.Error, *, lost: bool) -> BaseException:

@@ -83,7 +83,15 @@ class LedgerEntry(Table, table=True):
     __table_args__ = (
         unique_public_id(),
         UniqueConstraint("tenant_id", "message_id", "kind"),
-        UniqueConstraint("tenant_id", "payment_id", "kind"),
+        # Without the entries of messages, which are nearly all.
+        Index(
+            "ux_ledger_entry_payment",
+            "tenant_id",
+            "payment_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("payment_id IS NOT NULL"),
+        ),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"]),
         ForeignKeyConstraint(["tenant_id", "payment_id"], ["payment.tenant_id", "payment.id"]),

@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -64,7 +66,8 @@ class Message(Table, table=True):
         unique_public_id(),
         ForeignKeyConstraint(["tenant_id", "delivery_mode"], ["tenant.id", "tenant.delivery_mode"]),
         one_of("delivery_mode", DeliveryMode),
-        UniqueConstraint("tenant_id", "operation", "scope", "idempotency_key"),
+        # The key comes first, so that a message is found by its key alone.
+        UniqueConstraint("tenant_id", "idempotency_key", "operation", "scope"),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("channel", Channel),
         one_of("type", MessageType),
@@ -87,6 +90,7 @@ class Message(Table, table=True):
         ),
         Index("ix_message_channel", "tenant_id", "channel", "id"),
         Index("ix_message_status", "tenant_id", "status", "id"),
+        Index("ix_message_type", "tenant_id", "type", "id"),
         Index("ix_message_accepted", "tenant_id", "accepted_at"),
         *(
             Index(
@@ -215,6 +219,24 @@ class MessageRecipient(Table, table=True):
 
     tenant_id: int = tenant_key()
     contact_key: str = contact_key_column(primary_key=True)
+    message_id: int = Field(primary_key=True, sa_type=BigInteger)
+
+
+class MessageMetadata(Table, table=True):
+    """One pair of a message's metadata, so that messages are found by it (decision 72).
+
+    A table of its own: an update of a message does not write to its index.
+    """
+
+    __tablename__: ClassVar[str] = "message_metadata"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"]),
+    )
+
+    tenant_id: int = tenant_key()
+    pair: UUID = Field(
+        primary_key=True, sa_type=Uuid, description="See models.rules.messages.metadata."
+    )
     message_id: int = Field(primary_key=True, sa_type=BigInteger)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlmodel import Field
 
-from models.enums import DeliveryMode
+from models.enums import DeliveryMode, KeyScope
 from models.rules.senders.sender_choice import needs_registration
 from models.rules.tenants.allowed_countries import HOME
 from models.tables.base import (
@@ -93,14 +93,28 @@ class Tenant(Table, table=True):
     created_at: datetime = timestamp()
 
 
+_SCOPES: Final = ", ".join(f"'{scope.value}'::varchar" for scope in KeyScope)
+
+
 class ApiKey(Table, table=True):
-    """A key and secret of a tenant or of one of its merchants. Only hashes are stored."""
+    """A key and secret of a tenant or of one of its merchants. Of the secret only a hash is stored.
+
+    A key is not deleted but revoked.
+    """
 
     __tablename__: ClassVar[str] = "api_key"
     __table_args__ = (
         unique_public_id(),
         # Unique across tenants: a caller is identified by the key alone.
         UniqueConstraint("key_hash"),
+        Index(
+            "ix_api_key_live",
+            "tenant_id",
+            "merchant_id",
+            "id",
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+        CheckConstraint(f"cardinality(scopes) > 0 AND scopes <@ ARRAY[{_SCOPES}]", name="scopes"),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
     )
@@ -110,8 +124,22 @@ class ApiKey(Table, table=True):
     public_id: int = public_id_column()
     merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
     name: str = Field(sa_type=String(100))
-    key_hash: str = Field(sa_type=String(64))
+    key: str = Field(sa_type=String(64), description="It identifies a caller, and is no secret.")
+    key_hash: str = Field(sa_type=String(64), description="What a caller is looked up by.")
     secret_hash: str = Field(sa_type=String(64))
+    scopes: list[str] = Field(
+        default_factory=lambda: [scope.value for scope in KeyScope],
+        sa_column=Column(
+            ARRAY(String(16)),
+            nullable=False,
+            server_default=text("'{" + ",".join(KeyScope) + "}'"),
+        ),
+        description="What it may do, in the order of KeyScope.",
+    )
+    expires_at: datetime | None = optional_timestamp(description="None: it does not expire.")
+    last_used_at: datetime | None = optional_timestamp(
+        description="The minute of its last authenticated request; written a little later."
+    )
     created_at: datetime = timestamp()
     revoked_at: datetime | None = optional_timestamp()
 

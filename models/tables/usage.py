@@ -29,6 +29,11 @@ def _amount(**kwargs: Any) -> Any:
     )
 
 
+def _count(**kwargs: Any) -> Any:
+    """A number of messages."""
+    return Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"}, **kwargs)
+
+
 class UsageRecord(Table, table=True):
     """Usage of one message; once FINAL, only a correction can change its cost."""
 
@@ -109,7 +114,7 @@ class UsageDay(Table, table=True):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         one_of("channel", Channel),
-        not_negative("messages", "units"),
+        not_negative("messages", "units", "delivered", "failed"),
     )
 
     tenant_id: int = tenant_key()
@@ -124,6 +129,8 @@ class UsageDay(Table, table=True):
     )
     carrier_fees: Decimal = _amount(description="The part of both that carriers get.")
     markup: Decimal = _amount()
+    delivered: int = _count(description="Messages DELIVERED, on the day it was posted.")
+    failed: int = _count(description="Of those that a provider took: UNDELIVERED or FAILED.")
 
 
 class UsageCorrection(Table, table=True):

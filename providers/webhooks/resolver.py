@@ -33,7 +33,7 @@ async def look_up(
     """
     try:
         resolver = make_resolver()
-        name = dns.name.from_text(host)
+        name = dns.name.from_text(host)  # absolute: no search domain is appended
     except (dns.exception.DNSException, OSError):
         raise HostNotFound from None
     found = await asyncio.gather(*(_records(resolver, name, kind) for kind in ("A", "AAAA")))
@@ -47,7 +47,7 @@ async def _records(
     resolver: dns.asyncresolver.Resolver, name: dns.name.Name, kind: str
 ) -> list[str]:
     try:
-        answer = await resolver.resolve(name, kind, search=False, lifetime=_LIFETIME_SECONDS)
+        answer = await resolver.resolve(name, kind, lifetime=_LIFETIME_SECONDS)
     except (dns.exception.DNSException, OSError):
         return []
     return [record.address for record in answer]

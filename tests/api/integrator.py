@@ -1,5 +1,6 @@
 """An integrator: a key, a secret and an HTTP client."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +8,14 @@ from uuid import uuid4
 
 import httpx
 
-from models.enums import Channel, DeliveryMode, MessageStatus, MessageType, SuppressionReason
+from models.enums import (
+    Channel,
+    DeliveryMode,
+    KeyScope,
+    MessageStatus,
+    MessageType,
+    SuppressionReason,
+)
 from models.queries.consent import suppression
 from models.rules.tenants.credentials import hash_credential, new_credentials
 from models.session import Database
@@ -111,6 +119,7 @@ async def make_integrator(
     client: httpx.AsyncClient,
     tenant_id: int | None = None,
     merchant_id: int | None = None,
+    scopes: Collection[KeyScope] = tuple(KeyScope),
 ) -> Integrator:
     """Add a key of a tenant or one of its merchants, and use it."""
     tenant_id = tenant_id or await make_tenant(database)
@@ -121,8 +130,10 @@ async def make_integrator(
             tenant_id=tenant_id,
             merchant_id=merchant_id,
             name="test",
+            key=pair.key,
             key_hash=hash_credential(pair.key),
             secret_hash=hash_credential(pair.secret),
+            scopes=[scope.value for scope in KeyScope if scope in scopes],
             created_at=_now(),
         )
         db.add(key)

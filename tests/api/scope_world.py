@@ -23,7 +23,7 @@ from models.tables.merchant import Merchant
 from models.tables.message import Attempt, Receipt
 from tests.api.integrator import CONSENT, GYM, SMS, Integrator, make_message
 from tests.api.registrar import Registrar
-from tests.api.scopes import OWNER, PRESENCE, UPGRADE
+from tests.api.scopes import KEY, OWNER, PRESENCE, UPGRADE
 from tests.contacts import key_of
 from tests.factories import Owner
 from tests.messaging import CAMPAIGN
@@ -49,6 +49,7 @@ async def asked_for(tenant: Integrator) -> dict[str, str]:
     await _posted(tenant, "/consents", CONSENT)
     order = {**UPGRADE, "merchantId": OWNER, "referenceId": "1"}
     payment = await _posted(tenant, "/billing/upgrade", order)
+    key = await _posted(tenant, "/keys", {**KEY, "merchantId": OWNER})
     provisioning = await tenant.get("/voice/provisioning", merchantId=OWNER)
     username: str = provisioning.json()["sip"]["username"]
     presence = {**PRESENCE, "merchantId": OWNER, "username": username}
@@ -56,6 +57,7 @@ async def asked_for(tenant: Integrator) -> dict[str, str]:
     return {
         "message": message["messageId"],
         "payment": payment["paymentId"],
+        "key": key["keyId"],
         "username": username,
     }
 

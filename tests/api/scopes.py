@@ -26,6 +26,7 @@ PRIVATE: Final = ("+18135551234", "Main Street", "member@example.com", "Cycling 
 _NOT_THERE = (404, "MERCHANT_NOT_FOUND")
 _NO_MESSAGE = (404, "MESSAGE_NOT_FOUND")
 _NO_PAYMENT = (404, "PAYMENT_NOT_FOUND")
+_NO_KEY = (404, "KEY_NOT_FOUND")
 _NO_RIGHT = (403, "FORBIDDEN")
 
 Shown: TypeAlias = Callable[[httpx.Response], list[Any]]
@@ -50,6 +51,10 @@ def _posted(response: httpx.Response) -> list[Any]:
 
 def _gym_a(response: httpx.Response) -> list[Any]:
     return [item for item in _items(response) if item["merchantId"] == OWNER]
+
+
+def _of_the_name(response: httpx.Response) -> list[Any]:
+    return [item for item in _items(response) if item["name"] == KEY["name"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,7 @@ PRESENCE: dict[str, Any] = {
     "userAgent": "Desk",
     "expiresSeconds": 86_400,
 }
+KEY: dict[str, Any] = {"name": "Cycling class at ten", "scopes": ["read"]}
 _API = "/api/v1"
 _OF_ONE = f"{_API}/merchants/{{merchantId}}"
 _MESSAGING = f"{_OF_ONE}/messaging"
@@ -119,6 +125,7 @@ def recipes() -> dict[Route, Recipe]:
         ("POST", f"{_API}/merchants"): _write(GYM, refused=_NO_RIGHT, by_the_tenant=True),
         ("GET", _OF_ONE): Recipe(),
         ("GET", f"{_OF_ONE}/settings"): Recipe(),
+        ("GET", f"{_OF_ONE}/usage/daily"): Recipe(query=_range(), shows=_items),
         ("POST", f"{_OF_ONE}/settings"): Recipe(
             body={"helpText": "Call."}, refused=_NO_RIGHT, by_the_tenant=True
         ),
@@ -167,6 +174,9 @@ def recipes() -> dict[Route, Recipe]:
         ),
         ("DELETE", _NUMBER): Recipe(under_own_name=(404, "NUMBER_NOT_FOUND")),
         ("GET", f"{_MESSAGING}/status"): Recipe(),
+        ("POST", f"{_API}/keys"): _write({**KEY, "name": "Another"}),
+        ("GET", f"{_API}/keys"): _list(_of_the_name),
+        ("DELETE", f"{_API}/keys/{{keyId}}"): Recipe(refused=_NO_KEY, reached=204),
     }
 
 
@@ -192,7 +202,7 @@ class World:
         facts = {**self.facts, "merchant": merchant or ""}
         ids = {name: facts[fact] for name, fact in recipe.ids.items()}
         names = {"merchantId": merchant or "", "messageId": facts["message"], **facts, **ids}
-        names["paymentId"] = facts["payment"]
+        names["paymentId"], names["keyId"] = facts["payment"], facts["key"]
         query = {name: _filled(value, facts) for name, value in recipe.query.items()}
         if merchant is None:
             query.pop("merchantId", None)

@@ -138,8 +138,23 @@ LAWS: Final = {
                                FROM usage_correction WHERE tenant_id = :tenant) part
                       GROUP BY day, merchant_id, channel) r
                USING (day, merchant_id, channel)
-         WHERE d.cost IS DISTINCT FROM r.cost OR d.fees IS DISTINCT FROM r.fees
-            OR d.markup IS DISTINCT FROM r.markup
+         WHERE COALESCE(d.cost, 0) <> COALESCE(r.cost, 0)
+            OR COALESCE(d.fees, 0) <> COALESCE(r.fees, 0)
+            OR COALESCE(d.markup, 0) <> COALESCE(r.markup, 0)
+    """,
+    "day outcomes are those of the messages that a provider took": """
+        SELECT COALESCE(d.day, r.day), d.delivered, r.delivered, d.failed, r.failed
+          FROM (SELECT * FROM usage_day WHERE tenant_id = :tenant) d
+          FULL JOIN (SELECT COALESCE(CAST(m.corrected_at AT TIME ZONE 'UTC' AS date), u.day) AS day,
+                            u.merchant_id, u.channel,
+                            count(*) FILTER (WHERE m.status = 'DELIVERED') AS delivered,
+                            count(*) FILTER (WHERE m.status IN ('UNDELIVERED', 'FAILED')) AS failed
+                       FROM usage_record u
+                       JOIN message m ON m.tenant_id = u.tenant_id AND m.id = u.message_id
+                      WHERE u.tenant_id = :tenant GROUP BY 1, 2, 3) r
+               USING (day, merchant_id, channel)
+         WHERE COALESCE(d.delivered, 0) <> COALESCE(r.delivered, 0)
+            OR COALESCE(d.failed, 0) <> COALESCE(r.failed, 0)
     """,
     "what is FINAL names nothing that is missing, and what is not does": """
         SELECT message_id, state, gap FROM usage_record

@@ -234,6 +234,7 @@ class Integrator:
                     tenant_id=self.owner.tenant_id,
                     merchant_id=self.owner.merchant_id,
                     name="of the merchant",
+                    key=pair.key,
                     key_hash=hash_credential(pair.key),
                     secret_hash=hash_credential(pair.secret),
                     created_at=datetime.now(UTC),

@@ -25,6 +25,7 @@ NEVER_SHOWN = {
     "destination_window",
     "idempotency_record",
     "load_sample",
+    "message_metadata",
     "message_recipient",
     "payment_event",
     "price",

@@ -37,6 +37,7 @@ async def key_of(database: Database, owner: Owner) -> Owner:
                 tenant_id=owner.tenant_id,
                 merchant_id=owner.merchant_id,
                 name="test",
+                key=pair.key,
                 key_hash=hash_credential(pair.key),
                 secret_hash=hash_credential(pair.secret),
                 created_at=datetime.now(UTC),

@@ -14,6 +14,7 @@ _HISTORIES: Final = ("tests/ledger/test_histories.py", "-k", "first_part")
 _SETTLE: Final = ("tests/activities/messages/test_settle.py",)
 _SETTLEMENT_RULES: Final = ("tests/unit/messages/test_settlement.py",)
 _CLOSING: Final = ("tests/reports/test_closing.py",)
+_DAILY: Final = ("tests/api/billing/test_daily_usage.py",)
 _PRICES: Final = ("tests/unit/billing/test_pricing.py",)
 
 FAULTS: Final = (
@@ -105,16 +106,16 @@ FAULTS: Final = (
         "released credits are not given back",
         _SETTLEMENT,
         "_END",
-        "available = ca.available + :released_credits",
-        "available = ca.available",
+        "available = available + :released_credits",
+        "available = available",
         _HISTORIES,
     ),
     Fault(
         "captured credits are not counted in the month",
         _SETTLEMENT,
         "_END",
-        "credits_used = am.credits_used + :captured_credits",
-        "credits_used = am.credits_used",
+        "credits_used = credits_used + :captured_credits",
+        "credits_used = credits_used",
         _HISTORIES,
     ),
     Fault(
@@ -164,6 +165,22 @@ FAULTS: Final = (
         "EXISTS (",
         "NOT TRUE AND EXISTS (",
         _CLOSING,
+    ),
+    Fault(
+        "a corrected outcome replaces those of its day",
+        _BOOKING,
+        "LATE_OUTCOME",
+        "SET delivered = t.delivered + excluded.delivered",
+        "SET delivered = excluded.delivered",
+        _DAILY,
+    ),
+    Fault(
+        "an undelivered message is not counted as failed",
+        _BOOKING,
+        "_FAILED",
+        "{MessageStatus.UNDELIVERED, MessageStatus.FAILED}",
+        "{MessageStatus.FAILED}",
+        _DAILY,
     ),
     Fault(
         "a settlement that crosses midnight does not hold its day",

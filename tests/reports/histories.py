@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from api.http.auth import Caller
 from api.http.bodies.exact_json import ExactJson
-from api.services.billing.usage_reports import Reports, UsageFilter
+from api.schemas.reports import UsageDayView
+from api.services.billing.usage_reports import DailyFilter, Reports, UsageFilter
 from models.enums import (
     OPEN_ATTEMPT,
     AttemptState,
@@ -112,6 +113,8 @@ class Scenario:
     ids: dict[int, tuple[int, str]] = field(default_factory=dict)
     final: dict[tuple[date, date], bytes] = field(default_factory=dict)
     """Every report that was FINAL once, as text."""
+    final_days: dict[tuple[date, Channel], UsageDayView] = field(default_factory=dict)
+    """Every line of daily usage that was FINAL once."""
 
     async def at_once(self, actions: list[tuple[Action, int]]) -> None:
         """Run all actions concurrently on their own connections, each as often as it states."""
@@ -253,10 +256,10 @@ class Scenario:
         async with self.database.transaction() as db:
             await db.execute(insert(Rate).values(rate).on_conflict_do_nothing())
 
-    async def read(self, first: date, last: date) -> bytes:
-        """Read a report; one that was FINAL before must be byte-identical."""
-        reports = Reports(self.database, Clock(self.now))
-        caller = Caller(
+    @property
+    def caller(self) -> Caller:
+        """The tenant's own key."""
+        return Caller(
             tenant_id=self.owner.tenant_id,
             key_id=0,
             merchant_id=None,
@@ -264,7 +267,25 @@ class Scenario:
             merchant_public_id=None,
             merchant=None,
         )
-        answer = await reports.usage(caller, UsageFilter(merchant_id=None, first=first, last=last))
+
+    async def read_daily(self, first: date, last: date) -> list[UsageDayView]:
+        """Read daily usage; a FINAL day must not change, nor get or lose a line."""
+        reports = Reports(self.database, Clock(self.now))
+        wanted = DailyFilter(first=first, last=last)
+        days = [*await reports.daily(self.caller, self.owner.merchant, wanted)]
+        lines = {(line.day, line.channel): line for line in days}
+        for key, line in self.final_days.items():
+            assert not first <= key[0] <= last or lines[key] == line
+        for key, line in lines.items():
+            if line.state is UsageState.FINAL:
+                self.final_days[key] = line
+        return days
+
+    async def read(self, first: date, last: date) -> bytes:
+        """Read a report; one that was FINAL before must be byte-identical."""
+        reports = Reports(self.database, Clock(self.now))
+        wanted = UsageFilter(merchant_id=None, first=first, last=last)
+        answer = await reports.usage(self.caller, wanted)
         written = bytes(ExactJson(answer).body)
         was = self.final.get((first, last))
         assert was is None or written == was, f"FINAL changed: {was!r} became {written!r}"

@@ -11,21 +11,29 @@ from tests.factories import Owner
 # Every day's totals compared with its records and corrections; returns differences only.
 _BROKEN = """
     WITH booked AS (
-        SELECT day, merchant_id, channel, 1 AS messages, units, provider, cost, carrier_fee, markup
+        SELECT day, merchant_id, channel, 1 AS messages, units, provider, cost, carrier_fee, markup,
+               0 AS delivered, 0 AS failed
           FROM usage_record WHERE tenant_id = :t
         UNION ALL
-        SELECT day, merchant_id, channel, 0, 0, provider, cost, carrier_fee, markup
+        SELECT day, merchant_id, channel, 0, 0, provider, cost, carrier_fee, markup, 0, 0
           FROM usage_correction WHERE tenant_id = :t
+        UNION ALL
+        SELECT COALESCE(CAST(m.corrected_at AT TIME ZONE 'UTC' AS date), r.day), r.merchant_id,
+               r.channel, 0, 0, r.provider, 0, 0, 0, CAST(m.status = 'DELIVERED' AS int),
+               CAST(m.status IN ('UNDELIVERED', 'FAILED') AS int)
+          FROM usage_record r JOIN message m ON m.tenant_id = r.tenant_id AND m.id = r.message_id
+         WHERE r.tenant_id = :t AND m.status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')
     ), sums AS (
         SELECT day, merchant_id, channel, sum(messages) AS messages, sum(units) AS units,
                sum(CASE WHEN provider = 'ses' THEN cost + carrier_fee ELSE 0 END) AS aws_cost,
                sum(CASE WHEN provider = 'ses' THEN 0 ELSE cost + carrier_fee END)
                AS provider_cost,
-               sum(carrier_fee) AS carrier_fees, sum(markup) AS markup
+               sum(carrier_fee) AS carrier_fees, sum(markup) AS markup,
+               sum(delivered) AS delivered, sum(failed) AS failed
           FROM booked GROUP BY day, merchant_id, channel
     ), days AS (
         SELECT day, merchant_id, channel, messages, units, aws_cost, provider_cost, carrier_fees,
-               markup
+               markup, delivered, failed
           FROM usage_day WHERE tenant_id = :t
     )
     (TABLE sums EXCEPT ALL TABLE days) UNION ALL (TABLE days EXCEPT ALL TABLE sums)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from api.services.billing.usage_reports import Reports, UsageFilter
 from models.enums import FINAL_REPORT, AttemptState, ReportStatus
 from models.session import Database
+from tests.api.doubles import Clock
 from tests.factories import make_owner
 from tests.reports.histories import (
     CHANNELS,
@@ -93,6 +95,7 @@ async def live(database: Database, rounds: list[Round]) -> None:
     await look(scenario)
     await check_sums(database, owner)
     await check_report(scenario)
+    await check_daily(scenario)
     check_final_days_make_the_final_month(scenario)
 
 
@@ -102,6 +105,7 @@ async def look(scenario: Scenario) -> None:
     await scenario.read(days[0] - timedelta(days=3), days[-1])
     await scenario.read(days[0], days[-2])
     await scenario.read(days[-3], days[-3])
+    await scenario.read_daily(days[0], days[-1])
 
 
 def days_of(scenario: Scenario) -> list[date]:
@@ -133,6 +137,25 @@ async def check_report(scenario: Scenario) -> None:
     assert report["awsCost"] == cents["aws"]
     assert report["hqMarkup"] == cents["markup"]
     assert report["finalCharges"] == cents["aws"] + cents["other"] + cents["markup"]
+
+
+async def check_daily(scenario: Scenario) -> None:
+    """Sum up daily usage, and compare with the report of the merchant to the cent."""
+    days = days_of(scenario)
+    reports = Reports(scenario.database, Clock(scenario.now))
+    for first in (days[0], days[-3]):
+        lines = await scenario.read_daily(first, days[-1])
+        wanted = UsageFilter(merchant_id=scenario.owner.merchant, first=first, last=days[-1])
+        report = await reports.usage(scenario.caller, wanted)
+        counts: Counter[str] = Counter()
+        for line in lines:
+            counts[line.channel] += line.messages
+        assert counts["SMS"] == report.total_sms_count
+        assert counts["EMAIL"] == report.total_email_count
+        assert sum(line.charge for line in lines) == report.final_charges
+        assert [(line.day, line.channel) for line in lines] == sorted(
+            {(line.day, line.channel) for line in lines}
+        )
 
 
 def check_final_days_make_the_final_month(scenario: Scenario) -> None:

@@ -59,14 +59,14 @@ _BOOK = """
                 :cost, :carrier_fee, :markup, :gap, :at)
     )
     INSERT INTO usage_day AS total (tenant_id, day, merchant_id, channel, messages, units, aws_cost,
-                                    provider_cost, carrier_fees, markup)
-    VALUES (:t, :day, :m, :channel, 1, :units, :aws, :other, :carrier_fee, :markup)
+                                    provider_cost, carrier_fees, markup, delivered)
+    VALUES (:t, :day, :m, :channel, 1, :units, :aws, :other, :carrier_fee, :markup, 1)
     ON CONFLICT (tenant_id, day, merchant_id, channel) DO UPDATE
        SET messages = total.messages + 1, units = total.units + excluded.units,
            aws_cost = total.aws_cost + excluded.aws_cost,
            provider_cost = total.provider_cost + excluded.provider_cost,
            carrier_fees = total.carrier_fees + excluded.carrier_fees,
-           markup = total.markup + excluded.markup
+           markup = total.markup + excluded.markup, delivered = total.delivered + 1
 """
 
 
@@ -144,14 +144,20 @@ async def claim(db: WriteSession, owner: Owner, message_id: int, at: datetime) -
     )
 
 
-async def delivered(database: Database, owner: Owner, message_id: int, at: datetime) -> None:
-    """Store a report that a message was delivered by its first attempt."""
+async def delivered(
+    database: Database,
+    owner: Owner,
+    message_id: int,
+    at: datetime,
+    status: ReportStatus = ReportStatus.DELIVERED,
+) -> None:
+    """Store a report that a message was delivered by its first attempt, or another outcome."""
     report = NewReceipt(
         attempt=AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, public_id=0, number=1),
         account="simulator",
-        event_id=f"{message_id}-delivered",
+        event_id=f"{message_id}-{status}",
         provider_message_id=f"SM{message_id}",
-        status=ReportStatus.DELIVERED,
+        status=status,
         reported_at=at,
     )
     async with database.transaction() as db:

@@ -3,19 +3,20 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from psycopg import AsyncClientCursor
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from models.enums import Channel, DeliveryMode
-from models.queries.consent.send_policy import POLICY, POLICY_OF_ACCOUNT
-from models.rules.senders.sender_choice import SANDBOX
-from models.session import Database
+from models.queries.consent.send_policy import find_policy
+from models.queries.senders.candidates import AccountSenders
+from models.queries.senders.chosen_sender import find_sender
+from models.session import Database, ReadSession
 from models.tables.tenant import SenderNumber
 from tests.contacts import key_of
 from tests.factories import Owner, make_message, new_message
@@ -65,6 +66,18 @@ def probes_of(plan: dict[str, Any]) -> int:
     return here + sum(probes_of(part) for part in plan.get("Plans", ()))
 
 
+class Recorded:
+    """Executes statements, and records each with its values."""
+
+    def __init__(self, db: ReadSession) -> None:
+        self._db = db
+        self.statements: list[tuple[TextClause, Mapping[str, Any]]] = []
+
+    async def execute(self, statement: TextClause, values: Mapping[str, Any]) -> Any:
+        self.statements.append((statement, values))
+        return await self._db.execute(statement, values)
+
+
 async def executed(
     database: Database,
     owner: Owner,
@@ -73,24 +86,38 @@ async def executed(
     generic: bool = False,
     listed: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return the executed plan of the choice for a new recipient.
+    """Return the executed plans of the choice for a new recipient, as parts of one.
 
     `listed` are the numbers of the account that the choice is limited to, if it is.
     """
-    values: dict[str, Any] = {
+    key = key_of("+18135550000")
+    asked: dict[str, Any] = {
         "tenant_id": owner.tenant_id,
         "merchant": owner.merchant,
         "channel": channel,
-        "keys": [key_of("+18135550000")],
-        "first": key_of("+18135550000"),
-        "sandbox": SANDBOX,
     }
-    if listed is not None:
-        values |= {"account": "a", "listed": list(listed)}
+    async with database.read() as db:
+        recorded = Recorded(db)
+        session = cast(ReadSession, recorded)
+        if listed is None:
+            await find_policy(session, **asked, contact_keys=[key])
+        else:
+            owned = AccountSenders(account="a", listed=listed)
+            await find_sender(session, **asked, key=key, owned=owned)
+    plans = [
+        await explained(database, statement, values, generic=generic)
+        for statement, values in recorded.statements
+    ]
+    return {"Plans": plans}
+
+
+async def explained(
+    database: Database, statement: TextClause, values: Mapping[str, Any], *, generic: bool
+) -> dict[str, Any]:
+    """Return the executed plan of a statement."""
     types = {"tenant_id": "bigint", "keys": "text[]", "listed": "text[]"}
-    policy = POLICY if listed is None else POLICY_OF_ACCOUNT
     named = {name: f"${n}" for n, name in enumerate(values, start=1)}
-    statement = re.sub(r"(?<!:):(\w+)", lambda found: named[found[1]], policy.text)
+    numbered = re.sub(r"(?<!:):(\w+)", lambda found: named[found[1]], statement.text)
     given = ", ".join(types.get(name, "varchar") for name in values)
     async with database.engine.connect() as db, db.begin() as nothing_stays:
         mode = "force_generic_plan" if generic else "force_custom_plan"
@@ -101,10 +128,10 @@ async def executed(
         driver = (await db.get_raw_connection()).driver_connection
         assert driver is not None
         async with AsyncClientCursor(driver) as cursor:
-            await cursor.execute(f"PREPARE chosen ({given}) AS {statement}")
+            await cursor.execute(f"PREPARE chosen ({given}) AS {numbered}")
             places = ", ".join(["%s"] * len(values))
-            explained = f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE chosen ({places})"
-            await cursor.execute(explained, list(values.values()))
+            explain = f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE chosen ({places})"
+            await cursor.execute(explain, list(values.values()))
             (document,) = await cursor.fetchone() or ("",)
             await cursor.execute("DEALLOCATE chosen")
         await nothing_stays.rollback()
@@ -171,6 +198,16 @@ async def test_mail_has_no_number_to_choose(
     await fill(database, owner, MANY, own=own)
     plan = await executed(database, owner, Channel.EMAIL, generic=generic)
     assert (probes_of(plan), rows_of(plan)) == (0, 0)
+
+
+@pytest.mark.parametrize(("count", "statements"), [(0, 1), (1, 1), (2, 2), (3, 2)])
+@pytest.mark.parametrize("own", [True, False])
+async def test_one_number_needs_no_second_statement(
+    database: Database, owner: Owner, own: bool, count: int, statements: int
+) -> None:
+    await fill(database, owner, count if own else max(0, count - 1), own=own)
+    plan = await executed(database, owner, Channel.SMS)
+    assert len(plan["Plans"]) == statements
 
 
 async def test_recipients_are_spread_over_the_pool_and_move_little(

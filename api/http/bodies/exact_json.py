@@ -1,6 +1,7 @@
 """Writes JSON with exact amounts: a Decimal is written with its digits, never as a float."""
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,10 +16,15 @@ class ExactJson(Response):
 
     media_type = "application/json"
 
-    def render(self, content: View) -> bytes:
-        """Serialize a view by alias; fields that are not set are omitted."""
-        document = content.model_dump(mode="python", by_alias=True, exclude_unset=True)
-        return write(document).encode()
+    def render(self, content: View | Sequence[View]) -> bytes:
+        """Serialize a view, or a list of them, by alias; fields that are not set are omitted."""
+        if isinstance(content, View):
+            return write(_document(content)).encode()
+        return write([_document(view) for view in content]).encode()
+
+
+def _document(view: View) -> dict[str, Any]:
+    return view.model_dump(mode="python", by_alias=True, exclude_unset=True)
 
 
 def write(document: Any) -> str:

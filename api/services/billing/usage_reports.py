@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from api.http.auth import Caller
-from api.schemas.reports import V1UsageReportResponse
+from api.schemas.reports import UsageDayView, V1UsageReportResponse
 from models.enums import UsageState
+from models.errors import InvalidDateRange
 from models.queries.billing import usage
 from models.queries.billing.usage import DayLine
 from models.queries.tenants.visibility import CallerScope, narrow_scope
@@ -17,6 +18,9 @@ from models.session import Database
 
 LONGEST_RANGE: Final = 366
 """Days."""
+
+DEFAULT_RANGE: Final = 30
+"""Days of daily usage if its request names no first day."""
 
 _LINES: Final = 5000
 """Lines per query: no connection is held while a client downloads slowly."""
@@ -29,6 +33,23 @@ class UsageFilter:
     merchant_id: str | None
     first: date
     last: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyFilter:
+    """Days of one merchant's daily usage, both inclusive; None is the default."""
+
+    first: date | None
+    last: date | None
+
+
+def check_range(first: date, last: date) -> None:
+    """Raise InvalidDateRange if a range is empty or too long."""
+    if first > last:
+        raise InvalidDateRange("to must not be before from.", (("to", "must not be before from"),))
+    if (last - first).days >= LONGEST_RANGE:
+        reason = f"must be at most {LONGEST_RANGE} days from the first to the last"
+        raise InvalidDateRange(f"The range {reason}.", (("to", reason),))
 
 
 class Reports:
@@ -65,6 +86,37 @@ class Reports:
         if wanted.merchant_id is not None:
             report.merchant_id = wanted.merchant_id
         return report
+
+    async def daily(
+        self, caller: Caller, merchant_id: str, wanted: DailyFilter
+    ) -> Sequence[UsageDayView]:
+        """Return a merchant's usage by day and channel.
+
+        Raises:
+            MerchantNotFound: it does not exist or is outside the caller's scope.
+            InvalidDateRange: with its defaults the range is empty or too long.
+        """
+        last = wanted.last or day_of(self._clock())
+        first = wanted.first
+        if first is None:
+            first = last - min(timedelta(days=DEFAULT_RANGE - 1), last - date.min)
+        check_range(first, last)
+        async with self._database.read() as db:
+            scope = await narrow_scope(db, caller, merchant_id)
+            lines = await usage.read_daily(db, scope, first=first, last=last)
+        return [
+            UsageDayView(
+                day=line.day,
+                channel=line.channel,
+                messages=line.messages,
+                units=line.units,
+                delivered=line.delivered,
+                failed=line.failed,
+                charge=line.aws_cost + line.provider_cost + line.markup,
+                state=UsageState.FINAL if line.closed else UsageState.PROVISIONAL,
+            )
+            for line in lines
+        ]
 
     async def lines(self, caller: Caller, wanted: UsageFilter) -> AsyncIterator[Sequence[DayLine]]:
         """Yield the lines of a range in batches; raises MerchantNotFound.

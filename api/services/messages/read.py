@@ -1,6 +1,6 @@
 """Reads messages and calls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,16 +10,15 @@ from api.schemas.messages import MessageView
 from api.schemas.voice import VoiceTtsCallView
 from api.services.consent.contacts import errors_name, key_to_find
 from api.services.messages.views import message_views
-from models.enums import Channel, MessageStatus
+from models.enums import Channel, MessageStatus, MessageType
 from models.errors import MessageNotFound
 from models.queries.messages.read import (
     CallLabels,
     Found,
-    MessageCriteria,
     find_message,
     list_calls,
-    list_messages,
 )
+from models.queries.messages.search import MessageCriteria, list_messages
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
 from models.session import Database
@@ -31,12 +30,18 @@ _LONGEST_ID = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFilter:
-    """Filter of messages; `since` and `before` bound the time of acceptance."""
+    """Filter of messages; `since` and `before` bound the time of acceptance.
+
+    A message must have every pair of `metadata`.
+    """
 
     merchant_id: str | None
     channel: Channel | None
     status: MessageStatus | None
     to: str | None
+    type: MessageType | None
+    idempotency_key: str | None
+    metadata: Mapping[str, str]
     since: datetime | None
     before: datetime | None
 
@@ -120,6 +125,9 @@ class Messages:
             status=wanted.status,
             contact_key=None if is_address else key,
             recipient_key=key if is_address else None,
+            type=wanted.type,
+            idempotency_key=wanted.idempotency_key,
+            metadata=wanted.metadata,
             since=wanted.since,
             before=wanted.before,
         )

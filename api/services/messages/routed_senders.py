@@ -6,11 +6,10 @@ from typing import Final
 
 from api.services.messages.drafts import Draft
 from models.enums import DeliveryMode
-from models.queries.consent import send_policy
 from models.queries.consent.send_policy import SendPolicy, TenantAddresses
 from models.queries.senders.candidates import AccountSenders
+from models.queries.senders.chosen_sender import find_sender
 from models.rules.accounts.routing_table import RouteKey
-from models.rules.billing.pricing import country_of
 from models.session import ReadSession
 from providers.call_needs import needs_of
 from providers.ports.messages import MessageProvider
@@ -43,12 +42,7 @@ class RoutedSenders:
         self, draft: Draft, tenant: str, mode: DeliveryMode, disabled: Collection[str]
     ) -> Sequence[MessageProvider]:
         """Return the accounts of a send in order of preference; those switched off come last."""
-        key = RouteKey(
-            tenant=tenant,
-            channel=draft.channel,
-            country=country_of(draft.channel, draft.to[0]),
-            type=draft.type,
-        )
+        key = RouteKey.of(mode, tenant, draft.channel, draft.to[0], draft.type)
         routed = self._routes.routed(mode, key, needs_of(draft.channel, draft.details))
         return sorted(routed, key=lambda p: p.account in disabled)
 
@@ -94,12 +88,12 @@ async def _owned_number(
     db: ReadSession, draft: Draft, tenant_id: int, contact_key: str, owned: AccountSenders
 ) -> str | None:
     assert draft.merchant is not None
-    found = await send_policy.find_policy(
+    chosen = await find_sender(
         db,
         tenant_id=tenant_id,
         merchant=draft.merchant,
         channel=draft.channel,
-        contact_keys=[contact_key],
+        key=contact_key,
         owned=owned,
     )
-    return None if found is None else found.sender
+    return chosen.number

@@ -241,6 +241,7 @@ def upgrade() -> None:
     _create_campaign()
     _create_ledger_entry()
     _create_message_recipient()
+    _create_message_metadata()
     _create_payment_event()
     _create_sender_queue()
     _create_step_failure()
@@ -681,10 +682,15 @@ def _create_usage_day() -> None:
             "carrier_fees", sa.Numeric(precision=18, scale=6), server_default="0", nullable=False
         ),
         sa.Column("markup", sa.Numeric(precision=18, scale=6), server_default="0", nullable=False),
+        sa.Column("delivered", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("failed", sa.BigInteger(), server_default="0", nullable=False),
         sa.CheckConstraint(
             "channel IN ('SMS', 'VOICE', 'EMAIL')", name=op.f("ck_usage_day_channel")
         ),
-        sa.CheckConstraint("messages >= 0 AND units >= 0", name=op.f("ck_usage_day_not_negative")),
+        sa.CheckConstraint(
+            "messages >= 0 AND units >= 0 AND delivered >= 0 AND failed >= 0",
+            name=op.f("ck_usage_day_not_negative"),
+        ),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_usage_day_tenant")),
         sa.PrimaryKeyConstraint(
             "tenant_id", "day", "merchant_id", "channel", name=op.f("pk_usage_day")
@@ -728,10 +734,24 @@ def _create_api_key() -> None:
         sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=True),
         sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("key_hash", sa.String(length=64), nullable=False),
         sa.Column("secret_hash", sa.String(length=64), nullable=False),
+        sa.Column(
+            "scopes",
+            postgresql.ARRAY(sa.String(length=16)),
+            server_default=sa.text("'{send,read,billing,admin}'"),
+            nullable=False,
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "cardinality(scopes) > 0 AND scopes <@ ARRAY['send'::varchar, 'read'::varchar,"
+            " 'billing'::varchar, 'admin'::varchar]",
+            name=op.f("ck_api_key_scopes"),
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "merchant_id"],
             ["merchant.tenant_id", "merchant.id"],
@@ -741,6 +761,13 @@ def _create_api_key() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_api_key")),
         sa.UniqueConstraint("key_hash", name=op.f("uq_api_key_key_hash")),
         sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_api_key_tenant_id_public_id")),
+    )
+    op.create_index(
+        "ix_api_key_live",
+        "api_key",
+        ["tenant_id", "merchant_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("revoked_at IS NULL"),
     )
 
 
@@ -1000,10 +1027,10 @@ def _create_message() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_message")),
         sa.UniqueConstraint(
             "tenant_id",
+            "idempotency_key",
             "operation",
             "scope",
-            "idempotency_key",
-            name=op.f("uq_message_tenant_id_operation_scope_idempotency_key"),
+            name=op.f("uq_message_tenant_id_idempotency_key_operation_scope"),
         ),
         sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_message_tenant_id_public_id")),
     )
@@ -1063,6 +1090,7 @@ def _create_message() -> None:
         unique=False,
         postgresql_where=sa.text("completed_at IS NULL AND attempts > 0"),
     )
+    op.create_index("ix_message_type", "message", ["tenant_id", "type", "id"], unique=False)
 
 
 def _create_payment() -> None:
@@ -1458,14 +1486,15 @@ def _create_ledger_entry() -> None:
             name=op.f("uq_ledger_entry_tenant_id_message_id_kind"),
         ),
         sa.UniqueConstraint(
-            "tenant_id",
-            "payment_id",
-            "kind",
-            name=op.f("uq_ledger_entry_tenant_id_payment_id_kind"),
-        ),
-        sa.UniqueConstraint(
             "tenant_id", "public_id", name=op.f("uq_ledger_entry_tenant_id_public_id")
         ),
+    )
+    op.create_index(
+        "ux_ledger_entry_payment",
+        "ledger_entry",
+        ["tenant_id", "payment_id", "kind"],
+        unique=True,
+        postgresql_where=sa.text("payment_id IS NOT NULL"),
     )
     op.create_index(
         "ix_ledger_entry_account",
@@ -1479,6 +1508,23 @@ def _create_ledger_entry() -> None:
         ["tenant_id", "merchant_id", "channel", "id"],
         unique=False,
         postgresql_where=sa.text("kind = 'TOPUP'"),
+    )
+
+
+def _create_message_metadata() -> None:
+    op.create_table(
+        "message_metadata",
+        sa.Column("tenant_id", sa.BigInteger(), nullable=False),
+        sa.Column("pair", sa.Uuid(), nullable=False),
+        sa.Column("message_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "message_id"],
+            ["message.tenant_id", "message.id"],
+            name=op.f("fk_message_metadata_message"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "pair", "message_id", name=op.f("pk_message_metadata")
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """Reads usage: daily totals, each rounded once, and the reasons why they are not final."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -47,6 +47,8 @@ class DayLine:
     provider_cost: Decimal
     carrier_fees: Decimal
     markup: Decimal
+    delivered: int
+    failed: int
     closed: bool
 
 
@@ -132,13 +134,21 @@ def _totals(one: bool) -> TextClause:
     )
 
 
-def _lines(one: bool) -> TextClause:
+_COUNTED: Final = """
+    AND (used.messages > 0 OR used.units > 0 OR used.aws_cost <> 0 OR used.provider_cost <> 0
+         OR used.carrier_fees <> 0 OR used.markup <> 0)
+"""
+"""SQL that leaves out lines of which only the outcome of an earlier day's message is known."""
+
+
+def _lines(one: bool, counted: str) -> TextClause:
     return text(
         f"""
         SELECT used.day, used.merchant_id, COALESCE(merchant.external_id, '') AS merchant,
                used.channel, used.messages, used.units, {_cents("used.aws_cost")} AS aws_cost,
                {_cents("used.provider_cost")} AS provider_cost,
                {_cents("used.carrier_fees")} AS carrier_fees, {_cents("used.markup")} AS markup,
+               used.delivered, used.failed,
                EXISTS (SELECT 1 FROM usage_closing closing
                         WHERE closing.tenant_id = :tenant_id AND closing.day = used.day) AS closed
           FROM usage_day used
@@ -146,6 +156,7 @@ def _lines(one: bool) -> TextClause:
                             AND merchant.id = used.merchant_id
          WHERE used.tenant_id = :tenant_id AND {_mine("used.merchant_id", one)}
            AND used.day BETWEEN CAST(:first AS date) AND CAST(:last AS date)
+           {counted}
            AND (used.day, used.merchant_id, used.channel)
                > (CAST(:after_day AS date), CAST(:after_merchant AS bigint),
                   CAST(:after_channel AS text))
@@ -156,8 +167,9 @@ def _lines(one: bool) -> TextClause:
 
 
 TOTALS: Final = {one: _totals(one) for one in (False, True)}
-_LINES: Final = {one: _lines(one) for one in (False, True)}
+_LINES: Final = {one: _lines(one, _COUNTED) for one in (False, True)}
 """By whether it is about one merchant, so that each has a query plan of its own."""
+_DAILY: Final = _lines(True, "")
 
 
 async def total(
@@ -230,6 +242,33 @@ async def read_lines(
             "most": most,
         },
     )
+    return _read(rows)
+
+
+async def read_daily(
+    db: ReadSession, scope: CallerScope, *, first: date, last: date
+) -> Sequence[DayLine]:
+    """Return all lines of one merchant in a range by day and channel.
+
+    These include days on which nothing but the outcome of an earlier day's message was posted.
+    """
+    rows = await db.execute(
+        _DAILY,
+        {
+            "tenant_id": scope.tenant_id,
+            "merchant_id": scope.merchant_id,
+            "first": first,
+            "last": last,
+            "after_day": first,
+            "after_merchant": -1,
+            "after_channel": "",
+            "most": ((last - first).days + 1) * len(Channel),
+        },
+    )
+    return _read(rows)
+
+
+def _read(rows: Iterable[Row[Any]]) -> Sequence[DayLine]:
     return [
         DayLine(
             day=row.day,
@@ -242,6 +281,8 @@ async def read_lines(
             provider_cost=row.provider_cost,
             carrier_fees=row.carrier_fees,
             markup=row.markup,
+            delivered=row.delivered,
+            failed=row.failed,
             closed=row.closed,
         )
         for row in rows

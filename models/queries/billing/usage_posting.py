@@ -13,8 +13,8 @@ from models.rules.billing.pricing import billed_by_aws
 from models.rules.messages.settlement import End
 from models.session import WriteSession
 
-# An accepted message counts in the usage of its day, or of today if that day is closed. Must follow
-# a part named `ended`.
+# An accepted message counts in the usage of its day, or of today if that day is closed; so does its
+# outcome. Must follow a part named `ended`.
 USED: Final = """
     counted AS (
         SELECT CASE WHEN EXISTS (SELECT 1 FROM usage_closing
@@ -33,24 +33,42 @@ USED: Final = """
         ON CONFLICT (tenant_id, message_id) DO NOTHING
         RETURNING *
     ), totals AS (
-        INSERT INTO usage_day AS total
+        INSERT INTO usage_day AS t
                (tenant_id, day, merchant_id, channel, messages, units, aws_cost, provider_cost,
-                carrier_fees, markup)
+                carrier_fees, markup, delivered, failed)
         SELECT tenant_id, day, merchant_id, channel, 1, units,
                CASE WHEN :aws THEN cost + carrier_fee ELSE 0 END,
-               CASE WHEN :aws THEN 0 ELSE cost + carrier_fee END, carrier_fee, markup
+               CASE WHEN :aws THEN 0 ELSE cost + carrier_fee END, carrier_fee, markup,
+               :delivered, :failed
           FROM used
         ON CONFLICT (tenant_id, day, merchant_id, channel) DO UPDATE
-           SET messages = total.messages + 1, units = total.units + excluded.units,
-               aws_cost = total.aws_cost + excluded.aws_cost,
-               provider_cost = total.provider_cost + excluded.provider_cost,
-               carrier_fees = total.carrier_fees + excluded.carrier_fees,
-               markup = total.markup + excluded.markup
+           SET messages = t.messages + 1, units = t.units + excluded.units,
+               aws_cost = t.aws_cost + excluded.aws_cost,
+               provider_cost = t.provider_cost + excluded.provider_cost,
+               carrier_fees = t.carrier_fees + excluded.carrier_fees,
+               markup = t.markup + excluded.markup,
+               delivered = t.delivered + excluded.delivered,
+               failed = t.failed + excluded.failed
     )"""
+
+# The outcome of a message that has a usage record already. Must follow `USED`.
+LATE_OUTCOME: Final = """
+    late AS (
+        INSERT INTO usage_day AS t
+               (tenant_id, day, merchant_id, channel, messages, units, delivered, failed)
+        SELECT :tenant_id, counted.day, :merchant_id, :channel, 0, 0, :delivered, :failed
+          FROM ended, counted
+         WHERE NOT EXISTS (SELECT 1 FROM used)
+        ON CONFLICT (tenant_id, day, merchant_id, channel) DO UPDATE
+           SET delivered = t.delivered + excluded.delivered,
+               failed = t.failed + excluded.failed
+    )"""
+
+_FAILED: Final = frozenset({MessageStatus.UNDELIVERED, MessageStatus.FAILED})
 
 TOO_LATE: Final = """
     EXISTS (SELECT 1 FROM counted JOIN usage_closing USING (day)
-             WHERE usage_closing.tenant_id = :tenant_id)"""
+             WHERE tenant_id = :tenant_id)"""
 
 
 async def lock_days(db: WriteSession, message: LockedMessage, days: set[date]) -> None:
@@ -83,4 +101,6 @@ def usage_of(
         "usage_state": price.state,
         "price_due_at": now + FIRST_PRICE_GAP if awaited else None,
         "aws": billed_by_aws(provider),
+        "delivered": int(end.status is MessageStatus.DELIVERED),
+        "failed": int(end.status in _FAILED),
     }

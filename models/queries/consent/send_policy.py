@@ -3,20 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import time
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from models.enums import Channel, ConsentStatus, DeliveryMode
-from models.queries.senders.candidates import (
-    OWN_CANDIDATES,
-    OWN_CANDIDATES_OF_ACCOUNT,
-    POOL_CANDIDATES,
-    POOL_CANDIDATES_OF_ACCOUNT,
-    AccountSenders,
-)
+from models.queries.senders.candidates import FIRST_OWN, FIRST_POOL
+from models.queries.senders.chosen_sender import choose_from, find_sender
 from models.rules.messages.destination_limits import DestinationLimits
-from models.rules.senders.sender_choice import SANDBOX, OwnNumber, Senders, choose
+from models.rules.senders.sender_choice import SANDBOX
 from models.session import ReadSession, WriteSession
 
 
@@ -46,9 +40,10 @@ class SendPolicy:
     """The merchant has numbers of its own, but none may be used yet."""
 
 
-# A merchant's own numbers are those that exist in its tenant's mode:
-# `models.rules.senders.sender_choice.exists`.
-_SEND_POLICY = """
+# Of the numbers only so many are read as show whether there is a choice: most merchants have one
+# number, and the statement that chooses is long to plan.
+POLICY = text(
+    f"""
     SELECT m.id, m.public_id, m.active, m.timezone,
            m.marketing_from, m.marketing_until, m.marketing_timezones,
            (SELECT array_agg(status) FROM consent c
@@ -63,26 +58,18 @@ _SEND_POLICY = """
            CASE WHEN t.delivery_mode = 'LIVE' THEN ARRAY(
                 SELECT account FROM provider_account WHERE NOT enabled) END AS disabled,
            t.delivery_mode, t.otps_per_10_minutes, t.otps_per_day,
-           t.new_recipients_per_hour, heard.last, own.numbers, own.ready,
+           t.new_recipients_per_hour, own.numbers, own.ready,
            CASE WHEN own.numbers IS NULL AND CAST(:channel AS varchar) <> 'EMAIL' THEN
-                {pool} END AS pool
+                {FIRST_POOL} END AS pool
       FROM merchant m
       JOIN tenant t ON t.id = m.tenant_id
-      LEFT JOIN LATERAL (
-            SELECT sender AS last FROM message e
-             WHERE e.tenant_id = m.tenant_id AND e.merchant_id = m.id
-               AND e.contact_key = CAST(:first AS varchar)
-               AND e.channel IN ('SMS', 'VOICE') AND CAST(:channel AS varchar) <> 'EMAIL'
-             ORDER BY e.id DESC LIMIT 1) AS heard ON TRUE
      CROSS JOIN LATERAL (
             SELECT array_agg(number) AS numbers,
                    array_agg(number) FILTER (WHERE ready) AS ready
-              FROM {own} AS candidate) AS own
+              FROM {FIRST_OWN} AS first
+             WHERE CAST(:channel AS varchar) <> 'EMAIL') AS own
      WHERE m.tenant_id = :tenant_id AND m.external_id = :merchant
-    """
-POLICY = text(_SEND_POLICY.format(own=OWN_CANDIDATES, pool=POOL_CANDIDATES))
-POLICY_OF_ACCOUNT = text(
-    _SEND_POLICY.format(own=OWN_CANDIDATES_OF_ACCOUNT, pool=POOL_CANDIDATES_OF_ACCOUNT)
+    """  # noqa: S608 - every value is a parameter
 )
 
 
@@ -93,33 +80,18 @@ async def find_policy(
     merchant: str,
     channel: Channel,
     contact_keys: Sequence[str],
-    owned: AccountSenders | None = None,
 ) -> SendPolicy | None:
-    """Return the facts that decide about a send; None if the tenant has no such merchant.
-
-    `owned` limits the sender to the numbers of one account.
-    """
-    statement, values = POLICY, {}
-    if owned is not None:
-        statement = POLICY_OF_ACCOUNT
-        values = {"account": owned.account, "listed": list(owned.listed)}
-    row = (
-        await db.execute(
-            statement,
-            {
-                "tenant_id": tenant_id,
-                "merchant": merchant,
-                "channel": channel,
-                "keys": list(contact_keys),
-                "first": contact_keys[0],
-                "sandbox": SANDBOX,
-                **values,
-            },
-        )
-    ).one_or_none()
+    """Return the facts that decide about a send; None if the tenant has no such merchant."""
+    values = {"tenant_id": tenant_id, "merchant": merchant, "channel": channel}
+    read = {**values, "keys": list(contact_keys), "sandbox": SANDBOX}
+    row = (await db.execute(POLICY, read)).one_or_none()
     if row is None:
         return None
-    senders = _senders(row)
+    chosen = choose_from(row, channel=channel, key=contact_keys[0])
+    if chosen.several:
+        chosen = await find_sender(
+            db, tenant_id=tenant_id, merchant=merchant, channel=channel, key=contact_keys[0]
+        )
     return SendPolicy(
         tenant=row.tenant,
         disabled=frozenset(row.disabled or ()),
@@ -132,29 +104,14 @@ async def find_policy(
         marketing_timezones=row.marketing_timezones or (),
         consent=joint_consent(row.consents or (), len(contact_keys)),
         suppressed=row.suppressed,
-        sender=choose(
-            senders,
-            channel=channel,
-            mode=DeliveryMode(row.delivery_mode),
-            merchant_id=row.id,
-            contact=contact_keys[0],
-        ),
+        sender=chosen.number,
         delivery_mode=DeliveryMode(row.delivery_mode),
         limits=DestinationLimits(
             otps_per_10_minutes=row.otps_per_10_minutes,
             otps_per_day=row.otps_per_day,
             new_recipients_per_hour=row.new_recipients_per_hour,
         ),
-        unregistered=bool(senders.own),
-    )
-
-
-def _senders(row: Row[Any]) -> Senders:
-    ready = frozenset(row.ready or ())
-    return Senders(
-        own=[OwnNumber(number=n, ready=n in ready) for n in row.numbers or ()],
-        pool=row.pool or (),
-        last=row.last,
+        unregistered=chosen.owns,
     )
 
 

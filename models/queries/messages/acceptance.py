@@ -13,6 +13,7 @@ from models.queries.billing.allowances import LIMIT
 from models.queries.messages.destinations import Destination
 from models.queries.messages.identity import START, start_of
 from models.rules.messages.identity import SendKey, SendStart
+from models.rules.messages.metadata import pair_hash
 from models.session import ReadSession, WriteSession
 
 
@@ -227,6 +228,14 @@ _FURTHER = text(
 )
 
 
+_PAIRS = text(
+    """
+    INSERT INTO message_metadata (tenant_id, pair, message_id)
+    SELECT :tenant_id, pair, :message_id FROM unnest(CAST(:pairs AS uuid[])) AS pair
+    """
+)
+
+
 async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | KeyTaken | NotFunded:
     """Insert a message with its hold and its ledger entry, or return why not.
 
@@ -249,6 +258,10 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
     if message.further_keys:
         further = {"contact_keys": list(message.further_keys), "message_id": row.id}
         await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **further})
+    if message.attributes:
+        pairs = {pair_hash(message.tenant_id, *pair) for pair in message.attributes.items()}
+        found_by = {"pairs": sorted(pairs), "message_id": row.id}
+        await db.execute(_PAIRS, {"tenant_id": message.tenant_id, **found_by})
     return AcceptedMessage(
         message_id=row.id, public_id=row.public_id, tenant_public_id=row.tenant_public_id
     )

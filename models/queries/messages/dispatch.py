@@ -123,19 +123,7 @@ _READ = text(
                     WHERE s.tenant_id = m.tenant_id AND s.channel = m.channel
                       AND (s.merchant_id = m.merchant_id OR m.merchant_id IS NULL)
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
-           (SELECT json_agg(json_build_array(a.number, a.account, a.state, a.error_code,
-                                             a.everywhere, a.equal_key IS NOT NULL)
-                            ORDER BY a.number)
-              FROM attempt a
-             WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS attempts,
-           EXISTS (SELECT 1 FROM receipt r
-                    WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id
-                      AND r.applied_at IS NULL
-                      AND r.status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')) AS reported,
-           (SELECT max(a.finished_at) FROM attempt a
-             WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS last_finished_at,
-           EXISTS (SELECT 1 FROM receipt r
-                    WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id) AS told,
+           tried.attempts, tried.last_finished_at, reports.told, reports.reported,
            (SELECT f.failures FROM step_failure f
              WHERE f.tenant_id = m.tenant_id AND f.message_id = m.id
                AND f.step = 'dispatch') AS failures,
@@ -151,6 +139,19 @@ _READ = text(
       LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
       LEFT JOIN sender_number number ON number.number = m.sender AND number.tenant_id = m.tenant_id
       LEFT JOIN sender_queue entry ON entry.tenant_id = m.tenant_id AND entry.message_id = m.id
+     CROSS JOIN LATERAL (
+            SELECT json_agg(json_build_array(a.number, a.account, a.state, a.error_code,
+                                             a.everywhere, a.equal_key IS NOT NULL)
+                            ORDER BY a.number) AS attempts,
+                   max(a.finished_at) AS last_finished_at
+              FROM attempt a
+             WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS tried
+     CROSS JOIN LATERAL (
+            SELECT count(*) > 0 AS told,
+                   COALESCE(bool_or(r.applied_at IS NULL
+                       AND r.status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')), FALSE) AS reported
+              FROM receipt r
+             WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id) AS reports
      WHERE m.tenant_id = :tenant_id AND m.id = :message_id
     """
 )

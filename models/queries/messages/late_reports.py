@@ -10,7 +10,13 @@ from models.queries.accounts.spending import book
 from models.queries.alerts.unknown_deliveries import find_untaken, resolve_unknown
 from models.queries.billing.repricing import Repriced, reprice
 from models.queries.billing.usage_days import DayIsClosed
-from models.queries.billing.usage_posting import TOO_LATE, USED, lock_days, usage_of
+from models.queries.billing.usage_posting import (
+    LATE_OUTCOME,
+    TOO_LATE,
+    USED,
+    lock_days,
+    usage_of,
+)
 from models.queries.messages.settlement_facts import LockedMessage
 from models.queries.messages.status_steps import may_step
 from models.rules.billing.periods import day_of
@@ -27,7 +33,7 @@ _CORRECT = text(
            AND {may_step(CORRECTABLE, TERMINAL)}
            AND corrected_at IS NULL
         RETURNING id
-    ), {USED}
+    ), {USED}, {LATE_OUTCOME}
     SELECT {TOO_LATE} AS too_late
     """  # noqa: S608 - every value is a parameter
 )

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, Select, String, Text, func, literal_column, select
 from sqlmodel import col
 
-from models.enums import Channel, MessageStatus, ReportStatus, UnpricedReason, UsageState
+from models.enums import Channel, ReportStatus, UnpricedReason, UsageState
 from models.queries.tenants.visibility import CallerScope, visible_messages
 from models.rules.messages.reference import Reference
 from models.session import ReadSession, WriteSession
-from models.tables.message import Attempt, Message, MessageRecipient, Receipt, call_label
+from models.tables.message import Attempt, Message, Receipt, call_label
 from models.tables.tenant import Tenant
 from models.tables.usage import UsageCorrection, UsageRecord
 
@@ -22,22 +21,6 @@ _VOICE = literal_column(f"'{Channel.VOICE}'", String)
 
 Found: TypeAlias = tuple[Message, str | None]
 """A message and its merchant's external id."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageCriteria:
-    """Filter for messages; None means any.
-
-    `recipient_key` matches direct e-mail by any of its addresses, `contact_key` only by the first.
-    `since` and `before` limit the time of acceptance.
-    """
-
-    channel: Channel | None
-    status: MessageStatus | None
-    contact_key: str | None
-    recipient_key: str | None
-    since: datetime | None
-    before: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,19 +51,6 @@ async def find_message(
     return None if row is None else (row[0], row[1])
 
 
-async def list_messages(
-    db: ReadSession,
-    scope: CallerScope,
-    wanted: MessageCriteria,
-    *,
-    after: int | None,
-    most: int,
-) -> Sequence[Found]:
-    """Return messages, the newest first; `after` is the last id of the previous page."""
-    statement = _narrowed(visible_messages(scope), scope, wanted)
-    return await _newest(db, statement, after, most)
-
-
 async def list_calls(
     db: ReadSession,
     scope: CallerScope,
@@ -99,7 +69,7 @@ async def list_calls(
     for sql, label in wanted.items():
         if label is not None:
             statement = statement.where(literal_column(f"({sql})", Text) == label)
-    return await _newest(db, statement, after, most)
+    return await newest(db, statement, after, most)
 
 
 async def list_attempts(
@@ -191,41 +161,11 @@ def _altogether(recorded: Decimal, posted: Decimal) -> ColumnElement[Decimal]:
     return col(recorded) + func.coalesce(func.sum(col(posted)), 0)
 
 
-async def _newest(
+async def newest(
     db: ReadSession, statement: Select[Message, str | None], after: int | None, most: int
 ) -> Sequence[Found]:
+    """Return the newest of selected messages; `after` is the last id of the previous page."""
     statement = statement.order_by(col(Message.id).desc())
     if after is not None:
         statement = statement.where(col(Message.id) < after)
     return [(row[0], row[1]) for row in await db.execute(statement.limit(most))]
-
-
-def _narrowed(
-    statement: Select[Message, str | None], scope: CallerScope, wanted: MessageCriteria
-) -> Select[Message, str | None]:
-    if wanted.channel is not None:
-        statement = statement.where(col(Message.channel) == wanted.channel)
-    if wanted.status is not None:
-        statement = statement.where(col(Message.status) == wanted.status)
-    if wanted.contact_key is not None:
-        statement = statement.where(col(Message.contact_key) == wanted.contact_key)
-    if wanted.recipient_key is not None:
-        statement = statement.where(_reaches(scope, wanted.recipient_key))
-    if wanted.since is not None:
-        statement = statement.where(col(Message.accepted_at) >= wanted.since)
-    if wanted.before is not None:
-        statement = statement.where(col(Message.accepted_at) < wanted.before)
-    return statement
-
-
-def _reaches(scope: CallerScope, key: str) -> ColumnElement[bool]:
-    """Match the messages to a contact; a direct e-mail by any of its addresses."""
-    # Two index scans; an OR of both would read every message of the tenant.
-    first = select(col(Message.id)).where(
-        col(Message.tenant_id) == scope.tenant_id, col(Message.contact_key) == key
-    )
-    further = select(col(MessageRecipient.message_id)).where(
-        col(MessageRecipient.tenant_id) == scope.tenant_id,
-        col(MessageRecipient.contact_key) == key,
-    )
-    return col(Message.id).in_(first.union_all(further))

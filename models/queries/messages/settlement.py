@@ -30,20 +30,19 @@ _END = text(
         SELECT funded FROM message
          WHERE tenant_id = :tenant_id AND id = :message_id AND completed_at IS NULL
     ), month AS (
-        UPDATE allowance_month am
-           SET held = am.held - :held_allowance, used = am.used + :captured_allowance,
-               credits_used = am.credits_used + :captured_credits
+        UPDATE allowance_month
+           SET held = held - :held_allowance, used = used + :captured_allowance,
+               credits_used = credits_used + :captured_credits
           FROM open
-         WHERE open.funded AND am.tenant_id = :tenant_id AND am.merchant_id = :merchant_id
-           AND am.channel = :channel AND am.month = :month
-        RETURNING am.used
+         WHERE funded AND tenant_id = :tenant_id AND merchant_id = :merchant_id
+           AND channel = :channel AND month = :month
+        RETURNING used
     ), account AS (
-        UPDATE credit_account ca
-           SET held = ca.held - :held_credits, available = ca.available + :released_credits
+        UPDATE credit_account
+           SET held = held - :held_credits, available = available + :released_credits
           FROM month
-         WHERE ca.tenant_id = :tenant_id AND ca.merchant_id = :merchant_id
-           AND ca.channel = :channel
-        RETURNING ca.available, ca.held
+         WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = :channel
+        RETURNING available, held
     ), ended AS (
         UPDATE message
            SET status = :status, error_code = :error_code, provider_code = :provider_code,
@@ -62,8 +61,7 @@ _END = text(
                account.available - p.rest, :month, :message_id, :now
           FROM account, (VALUES ('CAPTURE', CAST(:captured AS int),
                                  CAST(:captured_credits AS int), CAST(:released_credits AS int)),
-                                ('RELEASE', CAST(:released AS int),
-                                 CAST(:released_credits AS int), 0))
+                                ('RELEASE', :released, :released_credits, 0))
                         AS p (kind, units, credits, rest)
          WHERE p.units > 0
     ), {USED}, applied AS (

@@ -4,7 +4,8 @@ Each number has a position on a ring of 64-bit hashes (`sender_number.ring`). A 
 give 21 positions; the number that follows one of them most closely is chosen. This is multi-probe
 consistent hashing (Appleton and O'Reilly 2015, arXiv:1505.00062): numbers are used about equally
 often, adding or removing a number affects only its own contacts, and each position reads one index
-row. The texts are parts of `models.queries.consent.send_policy.POLICY`.
+row. The texts are parts of `models.queries.senders.chosen_sender.SENDERS`, which is executed only
+if a merchant or its pool has several numbers; `FIRST_OWN` and `FIRST_POOL` show that.
 """
 
 from collections.abc import Collection
@@ -36,6 +37,15 @@ _POOL: Final = """
 
 _OF_ACCOUNT: Final = """
     AND (n.account = :account OR n.number = ANY(CAST(:listed AS varchar[])))"""
+
+FIRST_OWN: Final = f"""(
+    SELECT n.number, n.ready FROM sender_number n WHERE {_OWN}
+     ORDER BY n.ready, n.ring LIMIT 2)"""  # noqa: S608 - every value is a parameter
+"""The number of a merchant that has one; two if it has several."""
+
+FIRST_POOL: Final = f"""ARRAY(
+    SELECT n.number FROM sender_number n WHERE {_POOL} ORDER BY n.ring LIMIT 2)"""  # noqa: S608 - every value is a parameter
+"""The same of a tenant's pool."""
 
 _CLOSEST: Final = """(
     WITH usable AS NOT MATERIALIZED (SELECT n.number, n.ring FROM sender_number n WHERE {numbers}),

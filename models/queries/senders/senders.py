@@ -9,9 +9,9 @@ from sqlalchemy import Row, select, text
 from sqlmodel import col
 
 from models.enums import Channel, DeliveryMode
-from models.queries.consent import send_policy
 from models.queries.senders import number_limits
 from models.queries.senders.candidates import AccountSenders
+from models.queries.senders.chosen_sender import find_sender
 from models.rules.registration.vocabulary import EntityType, RegistrationState, UseCase
 from models.rules.senders.campaign_throughput import by_default, shares
 from models.rules.senders.sender_choice import OwnNumber, exists, may_send
@@ -87,17 +87,17 @@ async def choose_another_sender(
     has no usable number; the message is left unchanged. `owned` limits the choice to the numbers
     of one account.
     """
-    found = await send_policy.find_policy(
-        db, tenant_id=tenant_id, merchant=merchant, channel=channel, contact_keys=[key], owned=owned
+    chosen = await find_sender(
+        db, tenant_id=tenant_id, merchant=merchant, channel=channel, key=key, owned=owned
     )
-    if found is None or found.sender is None:
+    if chosen.number is None:
         return None
     ids = {"tenant_id": tenant_id, "message_id": message_id, "channel": channel}
-    row = (await db.execute(_MOVE, {**ids, "sender": found.sender})).one_or_none()
+    row = (await db.execute(_MOVE, {**ids, "sender": chosen.number})).one_or_none()
     if row is None:  # it was removed between the two statements
         return None
     return NewSender(
-        number=found.sender,
+        number=chosen.number,
         account=row.account,
         sender_id=row.id,
         sender_public_id=row.public_id,

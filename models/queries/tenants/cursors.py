@@ -15,10 +15,12 @@ from models.tables.merchant import Merchant
 from models.tables.message import Message
 from models.tables.messaging import Campaign, MessagingNumber
 from models.tables.payment import Payment
+from models.tables.tenant import ApiKey
 from models.tables.voice import VoiceCredential
 
 Listed: TypeAlias = (
     type[Alert]
+    | type[ApiKey]
     | type[Campaign]
     | type[Consent]
     | type[ConsentChange]

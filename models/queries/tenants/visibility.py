@@ -16,6 +16,7 @@ from models.tables.merchant import Merchant
 from models.tables.message import Message
 from models.tables.messaging import Brand, Campaign, MessagingNumber
 from models.tables.payment import Payment
+from models.tables.tenant import ApiKey
 from models.tables.voice import VoiceCredential, VoicePresence
 
 Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
@@ -66,6 +67,19 @@ async def narrow_scope(db: AsyncSession, scope: CallerScope, named: str | None) 
 def visible_merchants(scope: CallerScope) -> Select[Merchant]:
     """Select merchants; the key of a merchant sees only that merchant."""
     return _visible(select(Merchant), scope, Merchant.tenant_id, Merchant.id)
+
+
+def visible_keys(scope: CallerScope) -> Select[ApiKey, str | None]:
+    """Select API keys, each with its merchant's external id.
+
+    The tenant's own keys have no merchant and are invisible to the keys of merchants.
+    """
+    statement = select(ApiKey, col(Merchant.external_id)).outerjoin(
+        Merchant,
+        (col(Merchant.tenant_id) == col(ApiKey.tenant_id))
+        & (col(Merchant.id) == col(ApiKey.merchant_id)),
+    )
+    return _visible(statement, scope, ApiKey.tenant_id, ApiKey.merchant_id)
 
 
 def visible_consents(scope: CallerScope) -> Select[Consent, str]:

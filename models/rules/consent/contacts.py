@@ -40,6 +40,8 @@ def e164(given: str) -> str:
         raise InvalidPhoneNumber(
             "must be in E.164 form, + and country code first, such as +12015550123"
         )
+    if _NANP.fullmatch(text):  # the library, which is slow, would return the same
+        return text
     number = _parsed(text)
     formatted = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if (current := current_form(formatted)) != formatted:

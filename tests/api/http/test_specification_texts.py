@@ -14,6 +14,7 @@ VERBS = {
     "Buy",
     "Cancel",
     "Create",
+    "Delete",
     "Download",
     "List",
     "Quote",
@@ -29,7 +30,7 @@ VERBS = {
 }
 """How a summary may begin; a new verb is added here."""
 
-CAPITALS = {"SMS", "CSV", "SIP", "10DLC"}
+CAPITALS = {"API", "SMS", "CSV", "SIP", "10DLC"}
 """Words that keep their capitals in the middle of a summary."""
 
 

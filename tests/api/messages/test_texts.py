@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from models.session import Database
-from tests.api.integrator import DIRECT, EMAIL, GYM, SMS, VOICE, Integrator, make_senders
+from tests.api.integrator import DIRECT, EMAIL, GYM, SMS, VOICE, Integrator
 
 BLANK = [
     " ",
@@ -50,14 +49,6 @@ TEXTS: list[tuple[str, dict[str, Any], str]] = [
     ("/merchants/gym-a/settings", {}, "helpText"),
 ]
 ONE_LINE = [text for text in TEXTS if text[2] in ("text", "subject", "displayName")]
-
-
-@pytest.fixture
-async def gym(integrator: Integrator, database: Database) -> Integrator:
-    """An integrator with the guide's merchant and senders."""
-    await make_senders(database, integrator.tenant_id)
-    await integrator.post("/merchants", GYM)
-    return integrator
 
 
 async def refused(gym: Integrator, path: str, body: dict[str, Any]) -> tuple[int, str, set[str]]:

@@ -165,6 +165,7 @@ async def test_a_key_that_was_tried_too_early_works_soon_after_it_was_made(
             ApiKey(
                 tenant_id=tenant,
                 name="late",
+                key=pair.key,
                 key_hash=hash_credential(pair.key),
                 secret_hash=hash_credential(pair.secret),
                 created_at=datetime.now(UTC),

@@ -34,7 +34,7 @@ READS = [route for route in ROUTES if route[0] == "GET"]
 WRITES = [route for route in ROUTES if route[0] != "GET"]
 MERCHANTS: Route = ("GET", "/api/v1/merchants")
 MAKE_MERCHANT: Route = ("POST", "/api/v1/merchants")
-BY_ID = [route for route in ROUTES if "{messageId}" in route[1]]
+BY_ID = [route for route in ROUTES if "{messageId}" in route[1] or "{keyId}" in route[1]]
 NAMED = [
     route
     for route in ROUTES

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from models.configuration.providers_file import ProvidersFile
-from models.enums import Channel, MessageType
+from models.enums import Channel, DeliveryMode, MessageType
 from models.rules.accounts.account_scope import AccountScope
 from models.rules.accounts.routing_table import RouteKey, RoutingTable
 
@@ -182,3 +182,19 @@ def test_rows_that_differ_in_one_field_are_different_rows() -> None:
 def test_senders_are_matched_exactly(channel: Channel, sender: str, listed: bool) -> None:
     scope = AccountScope(numbers=frozenset({"+12125550100"}), domains=frozenset({"example.com"}))
     assert scope.lists(channel, sender) is listed
+
+
+@pytest.mark.parametrize(
+    ("mode", "channel", "contact", "country"),
+    [
+        (DeliveryMode.LIVE, SMS, "+4915112345678", "DE"),
+        (DeliveryMode.LIVE, VOICE, "+18135551234", "US"),
+        (DeliveryMode.LIVE, EMAIL, "ann@example.com", ""),
+        (DeliveryMode.SIMULATOR, SMS, "+4915112345678", ""),
+    ],
+)
+def test_only_live_messages_are_routed_by_country(
+    mode: DeliveryMode, channel: Channel, contact: str, country: str
+) -> None:
+    wanted = RouteKey.of(mode, "gym", channel, contact, OTP)
+    assert wanted == key(channel=channel, country=country)

@@ -154,3 +154,14 @@ def test_two_ways_of_writing_one_contact_are_the_same() -> None:
         Channel.SMS, "+18135551234"
     )
     assert merged_contact(Channel.VOICE, "+1 813 555 1234") == "+18135551234"
+
+
+@pytest.mark.parametrize("exchange", [200, 211, 411, 555, 911, 950, 976, 999])
+def test_a_north_american_number_is_what_the_library_reads(exchange: int) -> None:
+    # These are returned without asking the library, which is slow.
+    for area_code in range(200, 1000):
+        number = f"+1{area_code}{exchange}0123"
+        parsed = phonenumbers.parse(number, None)
+        assert phonenumbers.is_possible_number(parsed)
+        read = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+        assert e164(f" {number} ") == read

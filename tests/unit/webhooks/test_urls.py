@@ -41,7 +41,12 @@ REFUSED_EVERYWHERE = [
     # characters
     *("https://example.com/a b", " https://example.com/", "https://example.com/ "),
     *("https://example.com/\x00", "https://exa\nmple.com/", "https://example.com/\r\nHost: a"),
-    *("https://example.com\t/", "https://example.com\\@127.0.0.1/", "https:\\\\example.com"),
+    *(
+        "https://example.com\t/",
+        "https://example.com\\@127.0.0.1/",
+        "https://example.com/a\\b",
+        "https:\\\\example.com",
+    ),
     *("https://example.com/\x7f", "https://example.com/\x85", "https://example.com/\u2028"),
     *("https://example.com/\xa0", "https://example.com/\ud800", "https://exa\u200bmple.com/"),
     *("https://example.com/\u202e", "https://example .com/"),
@@ -125,3 +130,20 @@ def test_an_error_does_not_repeat_the_url() -> None:
     with pytest.raises(ValidationFailed) as caught:
         check_webhook_url("https://user:hidden@example.com/?token=hidden", local=False)
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://a:b@example.com/", "must contain no credentials"),
+        ("https://example.com/#a", "must have no fragment"),
+        ("http://example.com/", "must start with https://"),
+        ("https://127.1/", "four decimal numbers"),
+        ("https://10.0.0.1/", "must not be a private"),
+        ("https://redis/", "must name a public host"),
+        ("https://example.com./", "without a dot at its end"),
+    ],
+)
+def test_an_error_says_what_to_change(url: str, reason: str) -> None:
+    with pytest.raises(ValidationFailed, match=reason):
+        check_webhook_url(url, local=False)
