@@ -39,6 +39,7 @@ from api.routes import (
     unsubscribe,
     voice,
     voice_provisioning,
+    webhook_endpoints,
     webhooks,
 )
 from api.services.accounts.reload import AccountReload
@@ -66,6 +67,7 @@ PUBLIC = (
     voice_provisioning.router,
     messaging.router,
     keys.router,
+    webhook_endpoints.router,
 )
 """In the order of the specification; /messages/inbound must precede /messages/{messageId}."""
 

@@ -41,6 +41,8 @@ from api.services.tenants.merchants import Merchants
 from api.services.used_keys import UsedKeys
 from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
+from api.services.webhooks.deliveries import WebhookDeliveries
+from api.services.webhooks.endpoints import Webhooks
 from api.workflow_starters import RegistrationStarter, UpgradeStarter, WorkflowStarter
 from models.enums import KeyScope
 from models.queries.voice.sip_registrations import RegistrarTables
@@ -106,6 +108,14 @@ class VoiceServices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookServices:
+    """Services of webhooks to integrators."""
+
+    endpoints: Webhooks
+    deliveries: WebhookDeliveries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Starters:
     """Start and signal workflows."""
 
@@ -138,6 +148,7 @@ class Services:
     billing: BillingServices
     registration: RegistrationServices
     voice: VoiceServices
+    webhooks: WebhookServices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +201,12 @@ def build_services(
         billing=_billing(settings, connections, clock),
         registration=_registration(settings, connections, clock),
         voice=_voice(settings, connections, SipSecrets(server_secret), clock),
+        webhooks=WebhookServices(
+            endpoints=Webhooks(
+                database, settings.webhook_key(), clock, local=settings.webhook_local_urls
+            ),
+            deliveries=WebhookDeliveries(database, clock),
+        ),
     )
 
 

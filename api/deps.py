@@ -38,6 +38,8 @@ from api.services.tenants.api_keys import ApiKeys
 from api.services.tenants.merchants import Merchants
 from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
+from api.services.webhooks.deliveries import WebhookDeliveries
+from api.services.webhooks.endpoints import Webhooks
 from models.errors import InvalidCredentials
 from providers.ports.messages import Webhook
 
@@ -174,5 +176,7 @@ RegistrationWebhookActions = Annotated[
 ]
 ProvisioningActions = Annotated[VoiceProvisioning, _service(lambda all: all.voice.provisioning)]
 PresenceActions = Annotated[PresenceRecords, _service(lambda all: all.voice.presence)]
+WebhookActions = Annotated[Webhooks, _service(lambda all: all.webhooks.endpoints)]
+WebhookDeliveryActions = Annotated[WebhookDeliveries, _service(lambda all: all.webhooks.deliveries)]
 Ready = Annotated[Readiness, _service(lambda all: all.readiness)]
 PortalPages = Annotated[Portal, _service(lambda all: all.portal)]

@@ -19,6 +19,8 @@ _BILLING, _ADMIN = KeyScope.BILLING, KeyScope.ADMIN
 _MERCHANT: Final = "/merchants/{merchantId}"
 _MESSAGING: Final = f"{_MERCHANT}/messaging"
 
+_WEBHOOK: Final = "/webhooks/{webhookId}"
+
 _ROUTES: Final[Mapping[str, KeyScope]] = {
     "POST /merchants": _ADMIN,
     "GET /merchants": _READ,
@@ -66,6 +68,16 @@ _ROUTES: Final[Mapping[str, KeyScope]] = {
     "POST /keys": _ADMIN,
     "GET /keys": _READ,
     "DELETE /keys/{keyId}": _ADMIN,
+    "POST /webhooks": _ADMIN,
+    "GET /webhooks": _READ,
+    f"GET {_WEBHOOK}": _READ,
+    f"POST {_WEBHOOK}": _ADMIN,
+    f"DELETE {_WEBHOOK}": _ADMIN,
+    f"POST {_WEBHOOK}/rotate-secret": _ADMIN,
+    f"POST {_WEBHOOK}/test": _ADMIN,
+    f"GET {_WEBHOOK}/deliveries": _READ,
+    f"POST {_WEBHOOK}/deliveries/{{deliveryId}}/redeliver": _ADMIN,
+    f"POST {_WEBHOOK}/redeliver": _ADMIN,
 }
 """By method and path below the prefix."""
 

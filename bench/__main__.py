@@ -4,9 +4,9 @@ import argparse
 
 import uvloop
 
-from bench import accounts, hostile, ledger, lifecycles, overload, reports
+from bench import accounts, hostile, ledger, lifecycles, overload, reports, webhooks
 
-NAMES = ("lifecycles", "reports", "ledger", "overload", "hostile", "accounts")
+NAMES = ("lifecycles", "reports", "ledger", "overload", "hostile", "accounts", "webhooks")
 
 
 def main() -> None:
@@ -36,6 +36,8 @@ def main() -> None:
                 uvloop.run(hostile.measure(max(5, asked.rounds), asked.seconds / 5, asked.attack))
             case "accounts":
                 uvloop.run(accounts.measure(max(5, asked.rounds), asked.seconds))
+            case "webhooks":
+                uvloop.run(webhooks.measure(asked.rounds, asked.seconds))
             case _:
                 uvloop.run(ledger.measure(asked.rounds, asked.seconds))
 

@@ -354,6 +354,19 @@ class WebhookDisabledReason(StrEnum):
     """It answered 410 Gone."""
 
 
+class WebhookDeliveryError(StrEnum):
+    """Why a delivery has not succeeded, besides `WebhookFailureReason`; shown to integrators."""
+
+    HTTP_STATUS = "HTTP_STATUS"
+    """The endpoint answered with another status than 2xx."""
+    ENDPOINT_NOT_ACTIVE = "ENDPOINT_NOT_ACTIVE"
+    """The endpoint was inactive or deleted."""
+    NOT_RENDERABLE = "NOT_RENDERABLE"
+    """What the event is about does not exist any more."""
+    EXPIRED = "EXPIRED"
+    """It was not delivered within 30 days."""
+
+
 class WebhookFailureReason(StrEnum):
     """Why an endpoint gave no answer. The words are shown to integrators and never change."""
 

@@ -55,6 +55,10 @@ DEFAULT_DETAILS: Final[Mapping[str, str]] = {
     "recording. Read the message's status.",
     "VOICE_USER_NOT_FOUND": "The merchant has no SIP user with this username. "
     "GET /api/v1/voice/provisioning names it.",
+    "WEBHOOK_NOT_FOUND": "This key has no webhook endpoint with this webhookId. "
+    "GET /api/v1/webhooks lists them.",
+    "WEBHOOK_DELIVERY_NOT_FOUND": "The webhook endpoint has no delivery with this deliveryId. "
+    "Deliveries are kept for 30 days.",
     "METHOD_NOT_ALLOWED": "This path does not have this method. The header Allow lists those it "
     "has.",
     "REQUEST_TIMEOUT": "Its headers or its body took too long, and nothing was accepted. Repeat it "
@@ -66,6 +70,10 @@ DEFAULT_DETAILS: Final[Mapping[str, str]] = {
     "currency, payment method or note, and has not failed. Use a new referenceId.",
     "LAST_ADMIN_KEY": "No other admin key of the tenant is valid as long as this one. Create one "
     "with POST /api/v1/keys first, without a merchantId.",
+    "WEBHOOK_NOT_ACTIVE": "Nothing is sent to an inactive webhook endpoint. Set active to true "
+    "with POST /api/v1/webhooks/{webhookId} first.",
+    "TOO_MANY_WEBHOOKS": "The tenant itself and each merchant may have 50 webhook endpoints. "
+    "Delete one first.",
     "PAYLOAD_TOO_LARGE": "The body is larger than this path accepts. Send less.",
     "UNSUPPORTED_MEDIA_TYPE": "Send Content-Type: application/json, in UTF-8, without "
     "Content-Encoding.",

@@ -41,3 +41,12 @@ PROVIDER_ATTEMPTS: Final = Counter(
     ["account", "outcome"],
 )
 """Counted by the worker that made the call; the simulator's are not counted."""
+
+WEBHOOK_ATTEMPTS: Final = Counter(
+    "hexavox_webhook_attempts", "Requests to integrators' endpoints, by their outcome", ["outcome"]
+)
+
+WEBHOOKS_ENDED: Final = Counter(
+    "hexavox_webhooks_ended", "Deliveries of events by the status they ended with", ["status"]
+)
+"""Counted by the worker that stored the end."""

@@ -146,6 +146,10 @@ class Settings(ServingSettings, RequestLimitSettings):
         default=None,
         description="The key that webhook secrets are derived from: one line of base64.",
     )
+    webhook_local_urls: bool = Field(
+        default=False,
+        description="Whether webhooks may be sent by http and to this machine: in demos only.",
+    )
     open_limit: int = Field(
         default=100_000, ge=1, description="Messages a tenant may have open: accepted, not ended."
     )
@@ -198,6 +202,10 @@ class Settings(ServingSettings, RequestLimitSettings):
         description="What is accepted and not started within this, the sweeper starts.",
     )
     watch_every: Duration = timedelta(seconds=60)
+    webhook_wake_every: Duration = Field(
+        default=timedelta(milliseconds=300),
+        description="How often a worker looks for new events to deliver.",
+    )
     provider_window: Duration = Field(
         default=timedelta(minutes=10),
         description="How far back a provider's attempts tell whether it is degraded.",

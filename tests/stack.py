@@ -168,6 +168,7 @@ class Stack:
             "HEXAVOX_SERVER_SECRET": SERVER_SECRET,
             "HEXAVOX_CONTACT_KEY_FILE": str(CONTACT_KEY_FILE),
             "HEXAVOX_WEBHOOK_KEY_FILE": str(WEBHOOK_KEY_FILE),
+            "HEXAVOX_WEBHOOK_LOCAL_URLS": "true",
             **{f"HEXAVOX_{name.upper()}": str(most) for name, most in NO_LIMITS.items()},
             **self.waits,
         }

@@ -19,6 +19,7 @@ MESSAGES: Final = "messages"
 MONEY: Final = "money"
 HOUSEKEEPING: Final = "housekeeping"
 REGISTRATION: Final = "registration"
+WEBHOOKS: Final = "webhooks"
 
 TENANT: Final = SearchAttributeKey.for_int("HexavoxTenant")
 MERCHANT: Final = SearchAttributeKey.for_keyword("HexavoxMerchant")
@@ -47,6 +48,14 @@ def sender_queue_id(tenant_id: int, sender: int, channel: Channel) -> str:
     `sender` is the public id of its number.
     """
     return f"sender-queue/{tenant_id}/{sender}/{channel}"
+
+
+def deliver_webhooks_id(tenant_id: int, endpoint: int) -> str:
+    """Return the workflow id of an endpoint; at most one such workflow runs at a time.
+
+    `endpoint` is its public id.
+    """
+    return f"deliver-webhooks/{tenant_id}/{endpoint}"
 
 
 def registration_id(workflow: str, tenant_id: int, public_id: int) -> str:

@@ -139,6 +139,16 @@ PROVISION_VOICE: Final = ActivityConfig(
     retry_policy=_RETRY,
     summary="update the SIP directory",
 )
+WEBHOOK_TURN: Final = timedelta(seconds=10)
+"""A turn starts no further attempts after this."""
+WEBHOOK_ATTEMPT: Final = timedelta(seconds=15)
+"""Limit of one attempt, from looking up the host to the end of the answer."""
+DELIVER_WEBHOOKS: Final = ActivityConfig(
+    start_to_close_timeout=WEBHOOK_TURN + WEBHOOK_ATTEMPT + timedelta(seconds=15),
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY,
+    summary="deliver webhooks",
+)
 CLOSE_DAYS: Final = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=5), retry_policy=_RETRY, summary="close days"
 )

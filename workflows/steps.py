@@ -23,6 +23,7 @@ from workflows.senders.types import SenderQueueResult, SenderQueueStep
 from workflows.system.sweeper_types import SweepResult
 from workflows.system.watcher_types import WatchResult, WatchStep
 from workflows.voice.types import ProvisionResult, ProvisionStep
+from workflows.webhooks.types import DeliverResult, DeliverStep
 
 
 @activity.defn(name="dispatch")
@@ -88,6 +89,12 @@ async def ask_registration(step: RegistrationStep) -> RegistrationResult:
 @activity.defn(name="provision_voice")
 async def provision_voice(step: ProvisionStep) -> ProvisionResult:
     """Write a user's current password to the SIP directory."""
+    raise NotImplementedError
+
+
+@activity.defn(name="deliver_webhooks")
+async def deliver_webhooks(step: DeliverStep) -> DeliverResult:
+    """Attempt the deliveries of an endpoint that are due, for a few seconds."""
     raise NotImplementedError
 
 

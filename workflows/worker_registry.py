@@ -17,6 +17,7 @@ from workflows.senders.workflow import SenderQueue
 from workflows.system.sweeper import Sweeper
 from workflows.system.watcher import Watcher
 from workflows.voice.workflow import ProvisionVoice
+from workflows.webhooks.workflow import DeliverWebhooks
 
 BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
@@ -30,6 +31,7 @@ BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
         ReturnNumber,
         ProvisionVoice,
     ],
+    names.WEBHOOKS: [DeliverWebhooks],
 }
 
 WORKFLOWS: Final[list[type[Any]]] = [

@@ -63,6 +63,10 @@ _TAGS = [
         "description": "10DLC registration: brand, campaigns, numbers and their assignment.",
     },
     {"name": "Keys", "description": "API keys, their scopes and expiry."},
+    {
+        "name": "Webhooks",
+        "description": "Endpoints of yours that events are posted to, and their deliveries.",
+    },
 ]
 
 _SECURITY = {

@@ -35,7 +35,9 @@ class AlertView(View):
         "FAILED raises no alert and is shown by `GET /messaging/numbers`. "
         "SPENDING_LIMIT: `threshold` percent of what the tenant may spend in a day (UTC) is spent "
         "or reserved for messages that are being sent; at 100 messages wait until the next day. "
-        "WEBHOOK_FAILING: not raised yet.",
+        "WEBHOOK_FAILING: a delivery to a webhook endpoint has failed three times, or all of them "
+        "have failed for 5 minutes; CRITICAL once the endpoint is disabled. Resolved by a success, "
+        "or when the endpoint is activated again or deleted.",
         examples=["USAGE_THRESHOLD"],
     )
     threshold: int | None = Field(

@@ -162,6 +162,7 @@ class DevSettings:
         return {
             "HEXAVOX_PROFILE": "demo",
             "HEXAVOX_PUBLIC_URL": self.api_url,
+            "HEXAVOX_WEBHOOK_LOCAL_URLS": "true",
             "PYTHONUNBUFFERED": "1",
             "HEXAVOX_CONTACT_KEY_FILE": str(kept_contact_key(self.data_dir / "contact.key")),
             "HEXAVOX_WEBHOOK_KEY_FILE": str(kept_webhook_key(self.data_dir / "webhook.key")),

@@ -16,6 +16,8 @@ from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
 from activities.senders.grant_slots import SenderSlots
 from activities.system.expired_records import (
+    DeletedEndpoints,
+    ExpiredDeliveries,
     ExpiredHealth,
     ExpiredRecords,
     ExpiredSpending,
@@ -29,6 +31,10 @@ from activities.system.sweep_registrations import RegistrationSweep
 from activities.system.sweep_voice import DirectorySweep
 from activities.system.watch_alerts import Watching
 from activities.voice.provisioning import Provisioning
+from activities.webhooks.deliver import WebhookDeliveries
+from activities.webhooks.turn import Tools
+from activities.webhooks.wake_ups import WebhookWakeUps
+from api.services.webhooks.event_bodies import EventBodies
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.sip import SipSecrets
 from models.session import Database
@@ -38,6 +44,7 @@ from providers.ports.sip import VoiceDirectory
 from providers.routing import Routes
 from providers.vendors import Vendors
 from providers.voice_directories import CurrentDirectory
+from providers.webhooks.client import WebhookClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +61,8 @@ class Parts:
     provisioning: Provisioning
     closing: Closing
     watching: Watching
+    webhooks: WebhookDeliveries
+    wake_ups: WebhookWakeUps
     routes: Routes
     account_health: AccountHealth
     counted_failures: CountedFailures
@@ -66,13 +75,18 @@ def assemble(
     vendors: Vendors,
     *,
     housekeeping: Database | None = None,
+    webhooks: Database | None = None,
 ) -> Parts:
-    """Build the activities. Sweeping, closing and watching use the pool `housekeeping` if given.
+    """Build the activities.
+
+    Sweeping, closing and watching use the pool `housekeeping`, deliveries of webhooks the pool
+    `webhooks`, if given.
 
     Raises IncompleteSettings if the configured SIP directory is none of the accounts'.
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
+    webhooks = webhooks or database
     reconciliation = Reconciliation(database, routes)
     health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
     return Parts(
@@ -101,6 +115,8 @@ def assemble(
                 ExpiredWindows(housekeeping),
                 ExpiredHealth(housekeeping),
                 ExpiredSpending(housekeeping),
+                ExpiredDeliveries(housekeeping),
+                DeletedEndpoints(housekeeping),
             ],
         ),
         sender_slots=SenderSlots(database, client),
@@ -117,6 +133,8 @@ def assemble(
         watching=Watching(
             housekeeping, every=settings.watch_every, window=settings.provider_window
         ),
+        webhooks=_webhooks(settings, webhooks, vendors),
+        wake_ups=WebhookWakeUps(webhooks, client, settings.webhook_wake_every),
         routes=routes,
         account_health=health,
         counted_failures=CountedFailures(database),
@@ -133,6 +151,18 @@ def _sweep_tasks(
     yield PriceSweep(database, reconciliation.ask_price)
     if settings.voice_directory != kamailio.NAME:
         yield DirectorySweep(database, client, grace=grace)
+
+
+def _webhooks(settings: Settings, database: Database, vendors: Vendors) -> WebhookDeliveries:
+    """Build the step that delivers webhooks. Serving processes refuse to start without a key."""
+    return WebhookDeliveries(
+        Tools(
+            database=database,
+            post=WebhookClient(local=settings.webhook_local_urls).post,
+            bodies=EventBodies(database, vendors.registries),
+            key=b"" if settings.webhook_key_file is None else settings.webhook_key(),
+        )
+    )
 
 
 def _provisioning(

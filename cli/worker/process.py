@@ -24,12 +24,15 @@ from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
 from providers.vendors import check_accounts, open_providers
+from workflows import names
 from workflows.client import connect, register_search_attributes
 
 log = logging.getLogger(__name__)
 
 _HOUSEKEEPING_POOL = 4
 """Connections besides those of the sends, so that neither pool blocks the other."""
+_WEBHOOK_POOL = 6
+"""The same for deliveries of webhooks."""
 
 
 async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
@@ -44,6 +47,7 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
     housekeeping = Database(
         url, pool_size=_HOUSEKEEPING_POOL, limits=HOUSEKEEPING, contact_keys=keys
     )
+    webhooks = Database(url, pool_size=_WEBHOOK_POOL, limits=WORKER, contact_keys=keys)
     client = await _connect_patiently()
     await register_search_attributes(client)
     stop = asyncio.Event()
@@ -52,11 +56,19 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         stack.push_async_callback(housekeeping.close)
+        stack.push_async_callback(webhooks.close)
         http = await stack.enter_async_context(new_client(settings.provider_timeout))
         providers = open_providers(settings, http, lambda: datetime.now(UTC))
         stack.push_async_callback(providers.accounts.close)
         await providers.accounts.replace(_configuration(settings))
-        parts = assemble(settings, database, client, providers.vendors, housekeeping=housekeeping)
+        parts = assemble(
+            settings,
+            database,
+            client,
+            providers.vendors,
+            housekeeping=housekeeping,
+            webhooks=webhooks,
+        )
         for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
         account_workers = AccountWorkers(client, parts, queues)
@@ -67,6 +79,8 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         stack.callback(standing_by.cancel)
         sharing = asyncio.create_task(parts.account_health.run())
         stack.callback(sharing.cancel)
+        if not queues or names.WEBHOOKS in queues:
+            stack.callback(asyncio.create_task(parts.wake_ups.run()).cancel)
         health = serve_health(
             settings.worker_health_port, settings.worker_health_host, Readiness(database).check
         )

@@ -37,8 +37,13 @@ _STICKY: Final = timedelta(seconds=2)
 _SLOTS: Final[dict[str, dict[str, int]]] = {
     names.MESSAGES: {"max_cached_workflows": 2000},
     names.REGISTRATION: {"max_concurrent_activities": 20},
+    names.WEBHOOKS: {"max_concurrent_activities": 300},
 }
-"""Slots of queues that differ from Temporal's defaults."""
+"""Slots of queues that differ from Temporal's defaults.
+
+An endpoint that hangs occupies one slot of `webhooks` for 15 s at a time, and then pauses for up to
+30 s.
+"""
 
 _MESSAGE_SLOTS: Final = 100
 _BUSY_MESSAGE_SLOTS: Final = 30
@@ -129,6 +134,7 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
             parts.registering.ask,
             parts.provisioning.provision_voice,
         ],
+        names.WEBHOOKS: [parts.webhooks.deliver_webhooks],
     }
 
 

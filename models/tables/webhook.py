@@ -54,7 +54,13 @@ class WebhookEndpoint(Table, table=True):
         CheckConstraint("secret_version >= 1", name="secret_version"),
         CheckConstraint("concurrency >= 1", name="concurrency"),
         not_negative("failures"),
-        Index("ix_webhook_endpoint_merchant", "tenant_id", "merchant_id", "id"),
+        Index(
+            "ix_webhook_endpoint_merchant",
+            "tenant_id",
+            "merchant_id",
+            "id",
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
         # Over all tenants: housekeeping looks for deleted endpoints.
         Index("ix_webhook_endpoint_deleted", "id", postgresql_where=text("deleted_at IS NOT NULL")),
     )
@@ -112,7 +118,15 @@ class WebhookDelivery(Table, table=True):
         one_of("subject", WebhookSubject),
         one_of("status", WebhookDeliveryStatus),
         not_negative("attempts"),
-        Index("ix_webhook_delivery_endpoint", "tenant_id", "endpoint_id", "id"),
+        # By status, so that a list of one status reads no others; a list of all merges the three.
+        Index(
+            "ix_webhook_delivery_endpoint",
+            "tenant_id",
+            "endpoint_id",
+            "status",
+            "created_at",
+            "id",
+        ),
         Index(
             "ix_webhook_delivery_due",
             "tenant_id",

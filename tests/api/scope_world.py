@@ -167,6 +167,14 @@ async def used(database: Database, tenant_id: int, merchant_id: int) -> None:
     await book(database, owner, use, message)
 
 
+async def hooked(tenant: Integrator) -> dict[str, str]:
+    """Create a webhook endpoint of gym-a with a delivery; return the ids."""
+    url = "https://hooks.example.com/"
+    endpoint = await _posted(tenant, "/webhooks", {"url": url, "merchantId": OWNER})
+    delivery = await _posted(tenant, f"/webhooks/{endpoint['webhookId']}/test", {})
+    return {"webhook": endpoint["webhookId"], "delivery": delivery["deliveryId"]}
+
+
 async def _posted(tenant: Integrator, path: str, body: Any) -> dict[str, Any]:
     answer = await tenant.post(path, body)
     assert answer.status_code == 200, (path, answer.text)

@@ -27,6 +27,7 @@ _NOT_THERE = (404, "MERCHANT_NOT_FOUND")
 _NO_MESSAGE = (404, "MESSAGE_NOT_FOUND")
 _NO_PAYMENT = (404, "PAYMENT_NOT_FOUND")
 _NO_KEY = (404, "KEY_NOT_FOUND")
+_NO_WEBHOOK = (404, "WEBHOOK_NOT_FOUND")
 _NO_RIGHT = (403, "FORBIDDEN")
 
 Shown: TypeAlias = Callable[[httpx.Response], list[Any]]
@@ -113,6 +114,7 @@ _API = "/api/v1"
 _OF_ONE = f"{_API}/merchants/{{merchantId}}"
 _MESSAGING = f"{_OF_ONE}/messaging"
 _NUMBER = f"{_MESSAGING}/numbers/{{number}}"
+_WEBHOOK = f"{_API}/webhooks/{{webhookId}}"
 
 
 def recipes() -> dict[Route, Recipe]:
@@ -177,6 +179,19 @@ def recipes() -> dict[Route, Recipe]:
         ("POST", f"{_API}/keys"): _write({**KEY, "name": "Another"}),
         ("GET", f"{_API}/keys"): _list(_of_the_name),
         ("DELETE", f"{_API}/keys/{{keyId}}"): Recipe(refused=_NO_KEY, reached=204),
+        ("POST", f"{_API}/webhooks"): _write({"url": "https://hooks.example.com/"}),
+        ("GET", f"{_API}/webhooks"): _list(),
+        ("GET", _WEBHOOK): Recipe(refused=_NO_WEBHOOK),
+        ("POST", _WEBHOOK): Recipe(body={"description": "x"}, refused=_NO_WEBHOOK),
+        ("DELETE", _WEBHOOK): Recipe(refused=_NO_WEBHOOK, reached=204),
+        ("POST", f"{_WEBHOOK}/rotate-secret"): Recipe(refused=_NO_WEBHOOK),
+        ("POST", f"{_WEBHOOK}/test"): Recipe(refused=_NO_WEBHOOK),
+        ("GET", f"{_WEBHOOK}/deliveries"): Recipe(shows=_items, refused=_NO_WEBHOOK),
+        ("POST", f"{_WEBHOOK}/deliveries/{{deliveryId}}/redeliver"): Recipe(refused=_NO_WEBHOOK),
+        ("POST", f"{_WEBHOOK}/redeliver"): Recipe(
+            body={"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()},
+            refused=_NO_WEBHOOK,
+        ),
     }
 
 
@@ -203,6 +218,7 @@ class World:
         ids = {name: facts[fact] for name, fact in recipe.ids.items()}
         names = {"merchantId": merchant or "", "messageId": facts["message"], **facts, **ids}
         names["paymentId"], names["keyId"] = facts["payment"], facts["key"]
+        names |= {"webhookId": facts["webhook"], "deliveryId": facts["delivery"]}
         query = {name: _filled(value, facts) for name, value in recipe.query.items()}
         if merchant is None:
             query.pop("merchantId", None)

@@ -50,7 +50,10 @@ async def test_the_other_queues_are_the_named_ones_or_all(
     database: Database, client: Client, temporal: EmbeddedTemporal
 ) -> None:
     parts = assemble(settings(), database, client, Vendors(routes=Routes([], {})))
-    every = {names.MESSAGES, names.MONEY, names.HOUSEKEEPING, names.REGISTRATION}
+    every = {
+        *(names.MESSAGES, names.MONEY, names.HOUSEKEEPING, names.REGISTRATION),
+        names.WEBHOOKS,
+    }
     for named, served in (
         (None, every),
         ([], every),

@@ -11,6 +11,7 @@ from tests.mutants import (
     routing_faults,
     sending_faults,
     smtp_faults,
+    webhook_faults,
 )
 
 FAULTS: Final = (
@@ -22,4 +23,5 @@ FAULTS: Final = (
     *health_faults.FAULTS,
     *routing_faults.FAULTS,
     *smtp_faults.FAULTS,
+    *webhook_faults.FAULTS,
 )

@@ -49,7 +49,7 @@ from tests.fakes import (
     UNKNOWN,
     fake,
 )
-from tests.replay import registrations
+from tests.replay import registrations, webhooks
 from tests.replay.upgrades import UPGRADES, record_upgrade
 from tests.workflows.harness import until
 from workflows import names, steps
@@ -179,6 +179,7 @@ PATHS: Final = [
     CLOSING,
     WATCHER,
     *registrations.PATHS,
+    *webhooks.PATHS,
 ]
 
 
@@ -191,6 +192,9 @@ async def record(client: Client, name: str) -> dict[str, Any]:
     elif name in registrations.PATHS:
         serve = partial(_worker, client, workflows=WORKFLOWS)
         history = await registrations.record_workflow(client, name, serve, _timers_set)
+    elif name in webhooks.PATHS:
+        serve = partial(_worker, client, workflows=WORKFLOWS)
+        history = await webhooks.record_webhooks(client, name, serve, _timers_set)
     elif name == PROVISION:
         history = await _record_provision(client)
     elif name == CLOSING:

@@ -12,7 +12,13 @@ from temporalio.workflow import NondeterminismError
 
 from cli.commands.replay import replay_histories
 from tests.replay.record import HISTORIES, PATHS
-from tests.replay.variants import AsksAnotherStep, SettlesFirst, SleepsFirst
+from tests.replay.variants import (
+    AsksAnotherStep,
+    IgnoresPauses,
+    SettlesFirst,
+    SleepsFirst,
+    WaitsFirst,
+)
 from tests.workflows.harness import STRICT
 from workflows.payloads import data_converter
 from workflows.worker_registry import WORKFLOWS
@@ -58,6 +64,17 @@ async def test_steps_in_another_order_are_caught_where_their_answers_differ() ->
     # The recorded answer of one is decoded as the other's before their names are compared.
     with pytest.raises(RuntimeError, match="Failed decoding arguments"):
         await replayer(SettlesFirst).replay_workflow(history("send-message.accepted"))
+
+
+@pytest.mark.parametrize("path", ["delivered", "more-due", "retried"])
+async def test_an_edit_that_waits_before_it_delivers_webhooks_is_caught(path: str) -> None:
+    with pytest.raises(NondeterminismError):
+        await replayer(WaitsFirst).replay_workflow(history(f"deliver-webhooks.{path}"))
+
+
+async def test_an_edit_that_lets_an_event_end_a_pause_is_caught() -> None:
+    with pytest.raises(RuntimeError, match="Fatal error in workflow machines"):
+        await replayer(IgnoresPauses).replay_workflow(history("deliver-webhooks.pausing"))
 
 
 async def test_the_command_finds_the_stored_histories_whole() -> None:

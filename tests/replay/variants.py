@@ -1,5 +1,6 @@
 """Forbidden edits of a workflow: each makes other decisions than the recorded ones."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
@@ -9,6 +10,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows import policies, steps
     from workflows.messages.types import DispatchResult, DispatchStep, Ending, SendInput
     from workflows.messages.workflow import SendMessage
+    from workflows.webhooks.types import DeliverResult, WebhookEndpointInput
+    from workflows.webhooks.workflow import DeliverWebhooks
 
 
 @workflow.defn(name="send-message")
@@ -47,3 +50,27 @@ class AsksAnotherStep(SendMessage):
         return await workflow.execute_local_activity(
             steps.dispatch_queued, step, **policies.DISPATCH
         )
+
+
+@workflow.defn(name="deliver-webhooks")
+class WaitsFirst(DeliverWebhooks):
+    """Waits before it delivers."""
+
+    @workflow.run
+    async def run(self, endpoint: WebhookEndpointInput) -> None:
+        """Sleep, then go on as before."""
+        await workflow.sleep(timedelta(seconds=1))
+        await super().run(endpoint)
+
+
+@workflow.defn(name="deliver-webhooks")
+class IgnoresPauses(DeliverWebhooks):
+    """Lets an event end a pause."""
+
+    @workflow.run
+    async def run(self, endpoint: WebhookEndpointInput) -> None:
+        """Run as before, without pauses."""
+        await super().run(endpoint)
+
+    async def _deliver(self) -> DeliverResult:
+        return replace(await super()._deliver(), pausing=False)

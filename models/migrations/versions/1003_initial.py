@@ -2012,6 +2012,7 @@ def _create_webhook_endpoint() -> None:
         "webhook_endpoint",
         ["tenant_id", "merchant_id", "id"],
         unique=False,
+        postgresql_where=sa.text("deleted_at IS NULL"),
     )
 
 
@@ -2076,7 +2077,7 @@ def _create_webhook_delivery() -> None:
     op.create_index(
         "ix_webhook_delivery_endpoint",
         "webhook_delivery",
-        ["tenant_id", "endpoint_id", "id"],
+        ["tenant_id", "endpoint_id", "status", "created_at", "id"],
         unique=False,
     )
     op.create_index(

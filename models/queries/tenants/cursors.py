@@ -17,6 +17,7 @@ from models.tables.messaging import Campaign, MessagingNumber
 from models.tables.payment import Payment
 from models.tables.tenant import ApiKey
 from models.tables.voice import VoiceCredential
+from models.tables.webhook import WebhookEndpoint
 
 Listed: TypeAlias = (
     type[Alert]
@@ -31,6 +32,7 @@ Listed: TypeAlias = (
     | type[MessagingNumber]
     | type[Payment]
     | type[VoiceCredential]
+    | type[WebhookEndpoint]
 )
 
 

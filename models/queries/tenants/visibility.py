@@ -18,6 +18,7 @@ from models.tables.messaging import Brand, Campaign, MessagingNumber
 from models.tables.payment import Payment
 from models.tables.tenant import ApiKey
 from models.tables.voice import VoiceCredential, VoicePresence
+from models.tables.webhook import WebhookEndpoint
 
 Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
 
@@ -182,6 +183,23 @@ def visible_ledger(scope: CallerScope) -> Select[LedgerEntry, int | None, int | 
         )
     )
     return _visible(statement, scope, LedgerEntry.tenant_id, LedgerEntry.merchant_id)
+
+
+def visible_webhooks(scope: CallerScope) -> Select[WebhookEndpoint, str | None]:
+    """Select webhook endpoints that were not deleted, each with its merchant's external id.
+
+    The key of a merchant sees only those of its merchant.
+    """
+    statement = (
+        select(WebhookEndpoint, col(Merchant.external_id))
+        .outerjoin(
+            Merchant,
+            (col(Merchant.tenant_id) == col(WebhookEndpoint.tenant_id))
+            & (col(Merchant.id) == col(WebhookEndpoint.merchant_id)),
+        )
+        .where(col(WebhookEndpoint.deleted_at).is_(None))
+    )
+    return _visible(statement, scope, WebhookEndpoint.tenant_id, WebhookEndpoint.merchant_id)
 
 
 def visible_brands(scope: RegistryScope) -> Select[Brand]:

@@ -71,6 +71,16 @@ def test_it_holds_the_catalogue_and_nothing_else(
         ("post", "/api/v1/keys"),
         ("get", "/api/v1/keys"),
         ("delete", "/api/v1/keys/{keyId}"),
+        ("post", "/api/v1/webhooks"),
+        ("get", "/api/v1/webhooks"),
+        ("get", "/api/v1/webhooks/{webhookId}"),
+        ("post", "/api/v1/webhooks/{webhookId}"),
+        ("delete", "/api/v1/webhooks/{webhookId}"),
+        ("post", "/api/v1/webhooks/{webhookId}/rotate-secret"),
+        ("post", "/api/v1/webhooks/{webhookId}/test"),
+        ("get", "/api/v1/webhooks/{webhookId}/deliveries"),
+        ("post", "/api/v1/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver"),
+        ("post", "/api/v1/webhooks/{webhookId}/redeliver"),
     } <= set(operations)
 
 
@@ -106,6 +116,8 @@ def test_its_schemas_are_named_as_in_the_guide(document: dict[str, Any]) -> None
         "MerchantUpgradeView",
         "LedgerEntryView",
         "KeyView",
+        "WebhookView",
+        "WebhookDeliveryView",
         "Problem",
     } <= set(document["components"]["schemas"])
     assert "HTTPValidationError" not in document["components"]["schemas"]
@@ -122,6 +134,7 @@ def test_every_field_is_described_and_shown_by_example(document: dict[str, Any])
 ONLY_WHEN_ASKED = {
     "V1UsageReportResponse": {"merchantId"},
     "CreatedKeyView": {"apiSecret"},
+    "WebhookSecretView": {"secret"},
 }
 """The guide's response lacks `merchantId`; it is present if the report is for one merchant. A
 replayed response has no secret."""
@@ -143,7 +156,10 @@ def test_every_write_documents_its_idempotency_key(
         assert ("Idempotency-Key" in headers) is (method in ("post", "delete")), path
 
 
-NO_CONTENT = {("delete", "/api/v1/keys/{keyId}"): "204"}
+NO_CONTENT = {
+    ("delete", "/api/v1/keys/{keyId}"): "204",
+    ("delete", "/api/v1/webhooks/{webhookId}"): "204",
+}
 """Operations without a response body."""
 
 

@@ -17,7 +17,15 @@ from tests.api.container import put_in, restored
 from tests.api.doubles import Clock, FakeUpgradeStarter
 from tests.api.integrator import DIRECT, Integrator, make_integrator, make_senders
 from tests.api.registrar import FakeRegistrationStarter, Registrar, refused
-from tests.api.scope_world import asked_for, merchant_of, recorded_call, registered, told, used
+from tests.api.scope_world import (
+    asked_for,
+    hooked,
+    merchant_of,
+    recorded_call,
+    registered,
+    told,
+    used,
+)
 from tests.api.scopes import OWNER, PRIVATE, SIBLING, UPGRADE, Recipe, Route, World, recipes
 from tests.factories import add_price
 from tests.shown_ids import row_ids_in
@@ -34,7 +42,11 @@ READS = [route for route in ROUTES if route[0] == "GET"]
 WRITES = [route for route in ROUTES if route[0] != "GET"]
 MERCHANTS: Route = ("GET", "/api/v1/merchants")
 MAKE_MERCHANT: Route = ("POST", "/api/v1/merchants")
-BY_ID = [route for route in ROUTES if "{messageId}" in route[1] or "{keyId}" in route[1]]
+BY_ID = [
+    route
+    for route in ROUTES
+    if any(f"{{{name}}}" in route[1] for name in ("messageId", "keyId", "webhookId"))
+]
 NAMED = [
     route
     for route in ROUTES
@@ -75,6 +87,7 @@ def make_world(
         facts["call"] = str(await recorded_call(database, tenant, merchant))
         await told(database, tenant, merchant)
         await used(database, tenant, merchant)
+        facts |= await hooked(integrator)
         price = UPGRADE["amountCents"]  # a merchant-scoped key is bound to the price list
         await add_price(database, tenant, units=UPGRADE["units"], amount_cents=price)
         return World(

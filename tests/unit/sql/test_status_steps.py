@@ -40,6 +40,7 @@ DOORS: Final = {
 OTHER_SETATTR: Final = {
     ("api.http.bodies.body_size", "declare"),  # on a function
     ("api.services.tenants.merchants", "change_settings"),  # a merchant has no status
+    ("api.services.webhooks.endpoints", "_change"),  # an endpoint has no status
 }
 
 STARTS: Final = {

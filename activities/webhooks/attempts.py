@@ -1,0 +1,67 @@
+"""Makes one attempt of a delivery: signs it, posts it, and says what came of it."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from models.enums import WebhookDeliveryError, WebhookFailureReason
+from models.queries.webhooks.deliveries_due import Endpoint
+from models.rules.webhooks.secrets import derive_secret
+from providers.webhooks.results import WebhookBusy, WebhookFailure, WebhookResponse
+from providers.webhooks.signing import signed_headers
+
+log = logging.getLogger(__name__)
+
+Post = Callable[[str, Mapping[str, str], bytes], Awaitable[WebhookResponse]]
+"""`WebhookClient.post`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Result of one request; `error` is None if and only if it succeeded."""
+
+    duration_ms: int
+    error: str | None = None
+    status_code: int | None = None
+    response: str | None = field(default=None, repr=False)
+    retry_after: timedelta | None = None
+
+
+def secrets_of(key: bytes, endpoint: Endpoint, now: datetime) -> list[str]:
+    """Return the secrets that sign a delivery: the current one, then the one it replaces."""
+    name = f"{endpoint.tenant_public_id}/{endpoint.public_id}"
+    versions = [endpoint.secret_version]
+    until = endpoint.previous_secret_until
+    if until is not None and now < until and endpoint.secret_version > 1:
+        versions.append(endpoint.secret_version - 1)
+    return [derive_secret(key, name, version) for version in versions]
+
+
+async def attempt(
+    post: Post, url: str, secrets: list[str], event_id: int, body: bytes, *, signed_at: datetime
+) -> Attempt:
+    """Post an event once; `webhook-id` is the same in every attempt.
+
+    Raises WebhookBusy if nothing was sent.
+    """
+    headers = signed_headers(secrets, str(event_id), signed_at, body)
+    try:
+        answer = await post(url, headers, body)
+    except WebhookFailure as failure:
+        return Attempt(
+            error=failure.reason, status_code=failure.status_code, duration_ms=failure.duration_ms
+        )
+    except WebhookBusy:
+        raise
+    except Exception as fault:
+        # It counts: an answer that the client can't handle must not be asked for without end.
+        log.error("a request to an endpoint failed unexpectedly: %s", type(fault).__name__)
+        return Attempt(error=WebhookFailureReason.PROTOCOL, duration_ms=0)
+    return Attempt(
+        error=None if answer.succeeded else WebhookDeliveryError.HTTP_STATUS,
+        status_code=answer.status_code,
+        duration_ms=answer.duration_ms,
+        response=answer.text,
+        retry_after=answer.retry_after if answer.status_code in (429, 503) else None,
+    )

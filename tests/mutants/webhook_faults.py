@@ -1,0 +1,202 @@
+"""Faults in the delivery of webhooks."""
+
+from typing import Final
+
+from tests.mutants.fault import Fault
+
+_DUE: Final = "models/queries/webhooks/deliveries_due.py"
+_OUTCOMES: Final = "models/queries/webhooks/delivery_outcomes.py"
+_EXPIRED: Final = "models/queries/webhooks/expired_deliveries.py"
+_WAKE_UPS: Final = "models/queries/webhooks/wake_ups.py"
+_TURN: Final = "activities/webhooks/turn.py"
+_HEALTH: Final = "activities/webhooks/endpoint_health.py"
+_CLOCK: Final = "activities/webhooks/turn_clock.py"
+_ATTEMPTS: Final = "activities/webhooks/attempts.py"
+_WORKFLOW: Final = "workflows/webhooks/workflow.py"
+
+_DELIVERING: Final = ("tests/webhooks/test_delivering.py",)
+_FAILING: Final = ("tests/webhooks/test_failing.py",)
+_CRASHES: Final = ("tests/webhooks/test_crashes.py",)
+_LAW: Final = ("tests/webhooks/test_wake_up_law.py",)
+_WAKING: Final = ("tests/webhooks/test_waking.py",)
+_WORKFLOWS: Final = ("tests/webhooks/test_workflow.py",)
+_DELETING: Final = ("tests/webhooks/test_expired_deliveries.py",)
+
+FAULTS: Final = (
+    Fault(
+        "an endpoint at rest stays awake",
+        _DUE,
+        "_REST",
+        "AND awake_since IS NOT NULL",
+        "AND FALSE",
+        _LAW,
+    ),
+    Fault(
+        "every worker wakes an endpoint",
+        _WAKE_UPS,
+        "TAKE_SLEEPING",
+        "e.awake_since IS NULL",
+        "TRUE",
+        _WAKING,
+    ),
+    Fault(
+        "a wake-up that was lost is not repeated",
+        _WAKE_UPS,
+        "TAKE_SLEEPING",
+        "OR e.awake_since < clock_timestamp()",
+        "OR e.awake_since > clock_timestamp()",
+        _WAKING,
+    ),
+    Fault(
+        "the next event of a message is not due when the earlier one ends",
+        _OUTCOMES,
+        "conclude",
+        "is not WebhookDeliveryStatus.PENDING",
+        "is WebhookDeliveryStatus.PENDING",
+        _DELIVERING,
+    ),
+    Fault(
+        "an outcome that another worker has stored is stored again",
+        _OUTCOMES,
+        "_CONCLUDE",
+        "AND attempts = :known_attempts",
+        "AND attempts >= :known_attempts",
+        _CRASHES,
+    ),
+    Fault(
+        "events that were requested again pass each other",
+        _TURN,
+        "Turn._due",
+        "if not row.blocked",
+        "if row is not None",
+        _DELIVERING,
+    ),
+    Fault(
+        "an inactive endpoint is left with rows that were locked",
+        _TURN,
+        "Turn._give_up",
+        "if left or await",
+        "if await",
+        _FAILING,
+    ),
+    Fault(
+        "a failure leaves the number of requests at once",
+        _OUTCOMES,
+        "_FAILED",
+        ", concurrency = 1",
+        "",
+        _DELIVERING,
+    ),
+    Fault(
+        "an event that can't be rendered holds up the others",
+        _TURN,
+        "Turn._render",
+        "if not caused_by_input(error):",
+        "if True:",
+        _DELIVERING,
+    ),
+    Fault(
+        "a busy client counts as a failed attempt",
+        _TURN,
+        "Turn._deliver",
+        "self._busy = True",
+        "self._failed += 1",
+        _CRASHES,
+    ),
+    Fault(
+        "an attempt may outlast the activity",
+        _CLOCK,
+        "TurnClock.may_post",
+        "self._elapsed < self._may_post_for",
+        "True",
+        _CRASHES,
+    ),
+    Fault(
+        "410 is an ordinary failure",
+        _HEALTH,
+        "_reason_to_disable",
+        "== _GONE",
+        "== 0",
+        _FAILING,
+    ),
+    Fault(
+        "an endpoint is never disabled for failing",
+        _HEALTH,
+        "_reason_to_disable",
+        "if failing_for >= DISABLED_AFTER",
+        "if failing_for is None",
+        _FAILING,
+    ),
+    Fault(
+        "the alert stays after an endpoint was activated again",
+        _HEALTH,
+        "EndpointHealth.is_troubled",
+        "self._alerted or ",
+        "",
+        _FAILING,
+    ),
+    Fault(
+        "the alert of a disabled endpoint stays a warning",
+        _OUTCOMES,
+        "raise_failing",
+        "    if disabled:",
+        "    if not disabled:",
+        _FAILING,
+    ),
+    Fault(
+        "Retry-After is obeyed after any status",
+        _ATTEMPTS,
+        "attempt",
+        "if answer.status_code in (429, 503)",
+        "if answer.status_code",
+        _FAILING,
+    ),
+    Fault(
+        "the secret that is replaced signs after the overlap",
+        _ATTEMPTS,
+        "secrets_of",
+        "now < until and",
+        "",
+        _DELIVERING,
+    ),
+    Fault(
+        "the secret that is replaced does not sign",
+        _ATTEMPTS,
+        "secrets_of",
+        "if until is not None",
+        "if until is None",
+        _DELIVERING,
+    ),
+    Fault(
+        "an event that comes while the workflow ends is not delivered",
+        _WORKFLOW,
+        "DeliverWebhooks.run",
+        "if not self._event_recorded:",
+        "if True:",
+        _WORKFLOWS,
+    ),
+    Fault(
+        "events end a pause",
+        _WORKFLOW,
+        "DeliverWebhooks.run",
+        "elif turn.pausing:",
+        "elif False:",
+        _WORKFLOWS,
+    ),
+    Fault(
+        "the deletion of an old pending event holds back the next one",
+        "activities/system/expired_records.py",
+        "ExpiredDeliveries.delete",
+        "for delivery in pending:",
+        "for delivery in ():",
+        _DELETING,
+    ),
+    Fault(
+        "an endpoint is deleted while others may insert deliveries",
+        _EXPIRED,
+        "delete_deleted_endpoints",
+        "now - _GRACE",
+        "now",
+        _DELETING,
+    ),
+)
