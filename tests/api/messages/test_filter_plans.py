@@ -1,7 +1,7 @@
 """A filtered list reads few of a tenant's messages, whether its value is frequent or rare."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -187,3 +187,24 @@ async def test_the_pages_of_frequent_values_give_what_a_naive_search_gives(
         )
         assert found == [*expected]
     assert found
+
+
+async def test_the_statements_of_a_list_by_every_filter_are_short_enough_to_be_parsed_once(
+    database: Database, owner: Owner
+) -> None:
+    scope = CallerScope(tenant_id=owner.tenant_id, merchant_id=owner.merchant_id)
+    criteria = MessageCriteria(
+        channel=Channel.SMS,
+        status=MessageStatus.DELIVERED,
+        contact_key="k1",
+        recipient_key="k1",
+        type=MessageType.OTP,
+        idempotency_key="key-1",
+        metadata=OFTEN,
+        since=START,
+        before=START,
+    )
+    for one in (criteria, replace(criteria, idempotency_key=None)):
+        _, told = await list_once(database, scope, one, 2**62, MOST)
+        assert told
+        assert max(len(statement.encode()) for statement, _ in told) <= 4096  # psycopg's limit
