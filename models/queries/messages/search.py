@@ -16,7 +16,7 @@ from models.queries.messages.index_lists import (
     is_recipient,
     list_recipient,
     list_value,
-    visible_among,
+    picked_messages,
     with_key,
 )
 from models.queries.messages.read import Found, newest
@@ -138,10 +138,11 @@ async def _matching(
     most: int,
 ) -> Sequence[Found]:
     """Return the newest of some messages that match all filters."""
-    message, statement = visible_among(scope, ids)
-    conditions = _conditions(message, scope, wanted)
-    statement = statement.where(*conditions).order_by(col(message.id).desc()).limit(most)
-    return [(row[0], row[1]) for row in await db.execute(statement)]
+    message, source = picked_messages()
+    statement = visible_messages(scope, message, source).where(*_conditions(message, scope, wanted))
+    statement = statement.order_by(col(message.id).desc()).limit(most)
+    values = {"picked_tenant": scope.tenant_id, "picked_ids": ids}
+    return [(row[0], row[1]) for row in await db.execute(statement, values)]
 
 
 def _conditions(
