@@ -25,6 +25,11 @@ from models.rules.consent.contact_keys import ContactKeys
 
 _NOTHING: Final = text("SELECT 1")
 
+_DO_NOT_SORT: Final = text(
+    "SELECT set_config('enable_sort', 'off', TRUE),"
+    " set_config('enable_incremental_sort', 'off', TRUE)"
+)
+
 
 class _Session(AsyncSession):
     """SQLAlchemy's session on one connection; plain SQL texts go straight to the driver.
@@ -95,6 +100,9 @@ class _Session(AsyncSession):
 ReadSession = NewType("ReadSession", AsyncSession)
 """For reads, each statement in its own transaction. It must not write."""
 
+IndexOrderSession = NewType("IndexOrderSession", ReadSession)
+"""For reads in the order of an index, in one transaction in which the planner does not sort."""
+
 WriteSession = NewType("WriteSession", AsyncSession)
 """One transaction, committed by the code that opened it; services never commit."""
 
@@ -153,6 +161,21 @@ class Database:
         """Open a session for queries; it acquires its connection immediately."""
         async with self._single.connect() as connection, _session(connection) as session:
             yield ReadSession(session)
+
+    @asynccontextmanager
+    async def read_by_index(self) -> AsyncIterator[IndexOrderSession]:
+        """Open a session for queries whose order is that of one index.
+
+        The planner does not sort in it, so it reads that index and stops at the limit, whatever
+        the statistics say. A query in the order of no index is sorted nevertheless.
+        """
+        async with (
+            self.engine.connect() as connection,
+            connection.begin(),
+            _session(connection) as session,
+        ):
+            await session.execute(_DO_NOT_SORT)
+            yield IndexOrderSession(ReadSession(session))
 
     @asynccontextmanager
     async def transaction(

@@ -80,8 +80,10 @@ class Messages:
         async with self._database.read() as db:
             after = await find_cursor_row(db, Message, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, wanted.merchant_id)
-            rows = await list_messages(db, scope, criteria, after=after, most=page.limit + 1)
-            found = _cut(page, rows)
+        async with self._database.read_by_index() as listed:
+            rows = await list_messages(listed, scope, criteria, after=after, most=page.limit + 1)
+        found = _cut(page, rows)
+        async with self._database.read() as db:
             return Slice(await message_views(db, caller.tenant_id, found.items), found.end)
 
     async def list_calls(

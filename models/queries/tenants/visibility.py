@@ -100,17 +100,24 @@ def visible_consent_changes(scope: CallerScope) -> Select[ConsentChange]:
     )
 
 
-def visible_messages(scope: CallerScope) -> Select[Message, str | None]:
+def visible_messages(
+    scope: CallerScope, messages: type[Message] = Message, source: Any = Message
+) -> Select[Message, str | None]:
     """Select messages, each with its merchant's external id.
 
-    A tenant's direct e-mail has no merchant and is invisible to the keys of merchants.
+    `messages` may be the alias of a subquery, and `source` a join that contains it. A tenant's
+    direct e-mail has no merchant and is invisible to the keys of merchants.
     """
-    statement = select(Message, col(Merchant.external_id)).outerjoin(
-        Merchant,
-        (col(Merchant.tenant_id) == col(Message.tenant_id))
-        & (col(Merchant.id) == col(Message.merchant_id)),
+    statement = (
+        select(messages, col(Merchant.external_id))
+        .select_from(source)
+        .outerjoin(
+            Merchant,
+            (col(Merchant.tenant_id) == col(messages.tenant_id))
+            & (col(Merchant.id) == col(messages.merchant_id)),
+        )
     )
-    return _visible(statement, scope, Message.tenant_id, Message.merchant_id)
+    return _visible(statement, scope, messages.tenant_id, messages.merchant_id)
 
 
 def visible_voice_users(scope: CallerScope) -> Select[VoiceCredential, VoicePresence | None, str]:

@@ -4,17 +4,17 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from psycopg import AsyncClientCursor
-from sqlalchemy import event, text
+from sqlalchemy import TextClause, event, text
 
 from models.database.sql_text import sql_text
-from models.queries.messages.search import RAREST, MessageCriteria, list_messages
+from models.queries.messages.search import MessageCriteria, list_messages
 from models.queries.tenants.visibility import CallerScope
 from models.rules.messages.metadata import pair_hash
-from models.session import Database
+from models.session import Database, IndexOrderSession
 from tests.factories import Owner
 
 ANY = MessageCriteria(
@@ -69,6 +69,12 @@ _PAIRS = """
 """
 
 
+_RECIPIENTS = """
+    INSERT INTO message_recipient (tenant_id, contact_key, message_id)
+    SELECT :t, 'also', id FROM message WHERE tenant_id = :t
+"""
+
+
 async def fill(database: Database, owner: Owner, messages: int, *, keyed: bool = False) -> None:
     """Add messages to a tenant; with `keyed` all have the key `once`, each in a scope of its own.
 
@@ -80,20 +86,33 @@ async def fill(database: Database, owner: Owner, messages: int, *, keyed: bool =
         await db.execute(text(_MESSAGES), {**values, "keyed": keyed})
         pairs = {"often": often, "early": early, "once": once}
         await db.execute(text(_PAIRS), {**values, **pairs})
+        await db.execute(text(_RECIPIENTS), {"t": owner.tenant_id})
 
 
 def _hashes(owner: Owner, pairs: dict[str, str]) -> list[UUID]:
     return [pair_hash(owner.tenant_id, *pair) for pair in pairs.items()]
 
 
-async def analyze(database: Database) -> None:
-    """Give the planner the statistics of a database in use."""
-    async with database.statement() as db:
-        await db.execute(text("VACUUM ANALYZE message, message_metadata"))
-
-
 Told: TypeAlias = list[tuple[str, dict[str, Any]]]
 """Statements with their parameters."""
+
+
+class _Recorder:
+    """Notes the SQL texts of a session, which go to the driver without SQLAlchemy."""
+
+    def __init__(self, session: IndexOrderSession, told: Told) -> None:
+        self._session = session
+        self._told = told
+
+    async def execute(self, statement: Any, params: Any = None) -> Any:
+        if isinstance(statement, TextClause):
+            spelled = sql_text(statement)
+            assert spelled is not None
+            self._told.append((spelled.words, params))
+        return await self._session.execute(statement, params)
+
+    async def scalars(self, statement: Any) -> Any:
+        return (await self.execute(statement)).scalars()
 
 
 async def list_once(
@@ -106,19 +125,13 @@ async def list_once(
         told.append((statement, parameters))
 
     engine = database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        async with database.read() as db:
+    async with database.read_by_index() as session:
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            db = cast(IndexOrderSession, _Recorder(session, told))
             found = await list_messages(db, scope, wanted, after=after, most=most)
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    if wanted.metadata:  # goes to the driver without SQLAlchemy
-        pairs = [pair_hash(scope.tenant_id, *pair) for pair in wanted.metadata.items()]
-        values = {"pairs": pairs, "tenant_id": scope.tenant_id}
-        rarest = sql_text(RAREST)
-        assert rarest is not None
-        end = 2**63 - 1 if after is None else after
-        told.append((rarest.words, {**values, "least": 0, "end": end}))
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
     return len(found), told
 
 
@@ -128,10 +141,10 @@ async def executed(
     """Execute a statement; return its plan, made for its parameters or (`generic`) for any."""
     numbers = {name: n for n, name in enumerate(parameters, start=1)}
     words = re.sub(r"%\((\w+)\)s", lambda found: f"${numbers[found[1]]}", statement)
-    async with database.engine.connect() as db, db.begin() as nothing_stays:
+    async with database.read_by_index() as session:
         mode = "force_generic_plan" if generic else "force_custom_plan"
-        await db.execute(text(f"SET LOCAL plan_cache_mode = {mode}"))
-        driver = (await db.get_raw_connection()).driver_connection
+        await session.execute(text(f"SET LOCAL plan_cache_mode = {mode}"))
+        driver = (await (await session.connection()).get_raw_connection()).driver_connection
         assert driver is not None
         async with AsyncClientCursor(driver) as cursor:
             await cursor.execute(f"PREPARE listed AS {words}")
@@ -140,16 +153,15 @@ async def executed(
             await cursor.execute(explained, list(parameters.values()))
             (document,) = await cursor.fetchone() or ("",)
             await cursor.execute("DEALLOCATE listed")
-        await nothing_stays.rollback()
     plans = json.loads(document) if isinstance(document, str) else document
     plan: dict[str, Any] = plans[0]
     return plan
 
 
 def rows_of(plan: dict[str, Any]) -> int:
-    """Return how many rows of messages and their metadata a plan read, including filtered ones."""
+    """Return how many rows of messages and their parts a plan read, including filtered ones."""
     here = 0
-    if plan.get("Relation Name") in {"message", "message_metadata"}:
+    if plan.get("Relation Name") in {"message", "message_metadata", "message_recipient"}:
         removed = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
         read = plan["Actual Rows"] + sum(plan.get(reason, 0) for reason in removed)
         here = round(read * plan["Actual Loops"])
@@ -162,7 +174,7 @@ def wanted(**facts: Any) -> MessageCriteria:
 
 
 async def rows_read(database: Database, told: Told, *, generic: bool) -> int:
-    """Execute statements again; return how many rows of messages and metadata they read."""
+    """Execute statements again; return how many rows of messages and their parts they read."""
     read = 0
     for statement, parameters in told:
         plan = await executed(database, statement, parameters, generic=generic)
