@@ -100,14 +100,22 @@ async def conclude(
     return bool(written)
 
 
-# Rows that are locked are skipped, so that this never waits while it holds rows that a transaction
-# which records events may wait for.
+# The endpoint is locked first: once it is active again, nothing fails any more. Deliveries that wait
+# for an earlier one come first (descending, so nulls are first): if the endpoint becomes active
+# between two batches, none is left waiting for one that has failed. Rows that are locked are
+# skipped, so that this never waits while it holds rows that a transaction which records events may
+# wait for.
 _FAIL_PENDING: Final = text(
     f"""
-    WITH pending AS MATERIALIZED (
+    WITH inactive AS MATERIALIZED (
+        SELECT FROM webhook_endpoint
+         WHERE tenant_id = :tenant_id AND id = :endpoint_id AND NOT active
+           FOR SHARE
+    ), pending AS MATERIALIZED (
         SELECT id FROM webhook_delivery
-         WHERE tenant_id = :tenant_id AND endpoint_id = :endpoint_id AND status = 'PENDING'
-         ORDER BY due_at, id LIMIT :most FOR UPDATE SKIP LOCKED
+         WHERE EXISTS (SELECT FROM inactive)
+           AND tenant_id = :tenant_id AND endpoint_id = :endpoint_id AND status = 'PENDING'
+         ORDER BY due_at DESC, id DESC LIMIT :most FOR UPDATE SKIP LOCKED
     ), failed AS (
         UPDATE webhook_delivery
            SET status = '{WebhookDeliveryStatus.FAILED}', due_at = NULL,
@@ -129,9 +137,9 @@ _ANY_PENDING: Final = text(
 
 
 async def fail_pending(db: WriteSession, endpoint: Endpoint, *, most: int) -> int:
-    """Fail deliveries of an endpoint that is not active; return how many.
+    """Fail deliveries of an endpoint, unless it is active again; return how many.
 
-    0 does not mean that none is left: see `any_pending`.
+    0 does not mean that none is left: see `any_pending`. Lock order: the endpoint, then deliveries.
     """
     return int(await db.scalar(_FAIL_PENDING, {**_of(endpoint), "most": most}) or 0)
 
