@@ -245,9 +245,7 @@ async def give_up(harness: EndpointHarness, *, most: int) -> int:
     """Fail a batch of deliveries as a turn does that has found the endpoint inactive."""
     stored = harness.endpoint
     assert stored.id is not None
-    key = EndpointKey(
-        tenant_id=stored.tenant_id, endpoint_id=stored.id, public_id=stored.public_id
-    )
+    key = EndpointKey(tenant_id=stored.tenant_id, endpoint_id=stored.id, public_id=stored.public_id)
     async with harness.database.read() as db:
         found = await find_endpoint(db, key)
     assert found is not None

@@ -100,9 +100,9 @@ async def conclude(
     return bool(written)
 
 
-# The endpoint is locked first: once it is active again, nothing fails any more. Deliveries that wait
-# for an earlier one come first (descending, so nulls are first): if the endpoint becomes active
-# between two batches, none is left waiting for one that has failed. Rows that are locked are
+# The endpoint is locked first: once it is active again, nothing fails any more. Deliveries that
+# wait for an earlier one come first (descending, so nulls are first): if the endpoint becomes
+# active between two batches, none is left waiting for one that has failed. Rows that are locked are
 # skipped, so that this never waits while it holds rows that a transaction which records events may
 # wait for.
 _FAIL_PENDING: Final = text(
