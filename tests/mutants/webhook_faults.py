@@ -6,6 +6,7 @@ from tests.mutants.fault import Fault
 
 _DUE: Final = "models/queries/webhooks/deliveries_due.py"
 _OUTCOMES: Final = "models/queries/webhooks/delivery_outcomes.py"
+_ALERTS: Final = "models/queries/webhooks/failing_alerts.py"
 _EXPIRED: Final = "models/queries/webhooks/expired_deliveries.py"
 _WAKE_UPS: Final = "models/queries/webhooks/wake_ups.py"
 _TURN: Final = "activities/webhooks/turn.py"
@@ -138,7 +139,7 @@ FAULTS: Final = (
     ),
     Fault(
         "the alert of a disabled endpoint stays a warning",
-        _OUTCOMES,
+        _ALERTS,
         "raise_failing",
         "    if disabled:",
         "    if not disabled:",

@@ -6,15 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
-from models.enums import (
-    AlertSeverity,
-    AlertType,
-    WebhookDeliveryError,
-    WebhookDeliveryStatus,
-    WebhookDisabledReason,
-)
-from models.queries.alerts.alerts import raise_alert, resolve_alerts
+from models.enums import WebhookDeliveryError, WebhookDeliveryStatus, WebhookDisabledReason
 from models.queries.webhooks.deliveries_due import Endpoint, PendingDelivery
+from models.queries.webhooks.failing_alerts import resolve_failing
 from models.session import ReadSession, WriteSession
 
 
@@ -201,12 +195,11 @@ async def note_failure(
 async def note_success(db: WriteSession, endpoint: Endpoint, now: datetime) -> None:
     """Forget failed attempts, and resolve the endpoint's alert."""
     await db.execute(_SUCCEEDED, _of(endpoint))
-    await resolve_alerts(
+    await resolve_failing(
         db,
         tenant_id=endpoint.tenant_id,
         merchant_id=endpoint.merchant_id,
-        type=AlertType.WEBHOOK_FAILING,
-        subject=str(endpoint.public_id),
+        public_id=endpoint.public_id,
         now=now,
     )
 
@@ -222,57 +215,3 @@ async def disable(
 async def set_concurrency(db: WriteSession, endpoint: Endpoint, concurrency: int) -> None:
     """Store how many deliveries may be in flight at once."""
     await db.execute(_SET_CONCURRENCY, {**_of(endpoint), "concurrency": concurrency})
-
-
-# Raising an open alert again leaves its severity.
-_IS_CRITICAL: Final = text(
-    f"""
-    UPDATE alert SET severity = '{AlertSeverity.CRITICAL}'
-     WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = ''
-       AND type = '{AlertType.WEBHOOK_FAILING}' AND threshold = 0 AND subject = :subject
-       AND resolved_at IS NULL
-    """  # noqa: S608 - values of enums
-)
-
-
-async def raise_failing(
-    db: WriteSession,
-    endpoint: Endpoint,
-    *,
-    error: str,
-    disabled: WebhookDisabledReason | None,
-    now: datetime,
-) -> None:
-    """Raise the endpoint's alert, or update it; the message does not contain the URL."""
-    await raise_alert(
-        db,
-        tenant_id=endpoint.tenant_id,
-        merchant_id=endpoint.merchant_id,
-        type=AlertType.WEBHOOK_FAILING,
-        severity=AlertSeverity.CRITICAL if disabled else AlertSeverity.WARNING,
-        subject=str(endpoint.public_id),
-        message=_message(endpoint.public_id, error, disabled),
-        now=now,
-    )
-    if disabled:
-        await db.execute(
-            _IS_CRITICAL,
-            {
-                "tenant_id": endpoint.tenant_id,
-                "merchant_id": endpoint.merchant_id,
-                "subject": str(endpoint.public_id),
-            },
-        )
-
-
-def _message(endpoint: int, error: str, disabled: WebhookDisabledReason | None) -> str:
-    match disabled:
-        case None:
-            return f"Deliveries to webhook endpoint {endpoint} fail: {error}. They are retried."
-        case WebhookDisabledReason.GONE:
-            return f"Webhook endpoint {endpoint} answered 410 Gone and was disabled."
-        case WebhookDisabledReason.FAILING:
-            return (
-                f"Webhook endpoint {endpoint} was disabled: no delivery has succeeded for 5 days. "
-                f"Last error: {error}."
-            )
