@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +20,7 @@ from api.http.limits.refusal_delay import RefusalDelay
 from api.http.limits.request_bounds import RequestBounds, refuse_unknown_path
 from api.http.request_log import RequestLog
 from api.portal.pages import build_portal
+from api.portal.portal import Portal
 from api.route_scopes import ROUTE_SCOPES, check_complete
 from api.routes import (
     alerts,
@@ -99,7 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             app.state.services = await _open_services(
-                stack, settings, contact_keys, server_secret, app.openapi()
+                stack, settings, contact_keys, server_secret, app.openapi
             )
             yield
 
@@ -137,7 +138,7 @@ async def _open_services(
     settings: Settings,
     contact_keys: ContactKeys,
     server_secret: str,
-    specification: dict[str, Any],
+    specification: Callable[[], dict[str, Any]],
 ) -> Services:
     """Open the connections, build the services and start the background tasks.
 
@@ -165,7 +166,7 @@ async def _open_services(
         starters=starters,
         started=started,
     )
-    portal = build_portal(specification, settings.public_url)
+    portal = Portal(lambda: build_portal(specification(), settings.public_url))
     services = build_services(settings, connections, server_secret, portal=portal, clock=_now)
     stack.push_async_callback(services.last_uses.close)
     for regular in (

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from api.http.auth import Authenticator
 from api.http.limits.failed_logins import FailedLogins
 from api.http.limits.rate_limits import RequestLimits
-from api.http.prebuilt import Prebuilt
+from api.portal.portal import Portal
 from api.route_scopes import ROUTE_SCOPES
 from api.services.alerts.alerts import Alerts
 from api.services.billing.payment_reports import PaymentWebhooks
@@ -130,8 +130,8 @@ class Services:
 
     public_url: str
     """Where integrators and vendors reach the API: scheme, host and port."""
-    portal: Mapping[str, Prebuilt]
-    """Pages of the developer guide, by path."""
+    portal: Portal
+    """Pages of the developer guide."""
     contact_keys: ContactKeys
     authenticator: Authenticator
     limits: RequestLimits
@@ -177,7 +177,7 @@ def build_services(
     connections: Connections,
     server_secret: str,
     *,
-    portal: Mapping[str, Prebuilt],
+    portal: Portal,
     clock: Clock,
 ) -> Services:
     """Build every service. It opens no connection and starts no task."""

@@ -3,7 +3,7 @@
 They are `async` although most await nothing: FastAPI runs a synchronous dependency in a thread.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
@@ -13,8 +13,8 @@ from api.http.auth import Caller
 from api.http.bodies.strict_json import yield_to_event_loop
 from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.http.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
-from api.http.prebuilt import Prebuilt
 from api.http.trace import trace_of
+from api.portal.portal import Portal
 from api.services.alerts.alerts import Alerts
 from api.services.billing.payment_reports import PaymentWebhooks
 from api.services.billing.upgrades import Billing
@@ -179,4 +179,4 @@ PresenceActions = Annotated[PresenceRecords, _service(lambda all: all.voice.pres
 WebhookActions = Annotated[Webhooks, _service(lambda all: all.webhooks.endpoints)]
 WebhookDeliveryActions = Annotated[WebhookDeliveries, _service(lambda all: all.webhooks.deliveries)]
 Ready = Annotated[Readiness, _service(lambda all: all.readiness)]
-Portal = Annotated[Mapping[str, Prebuilt], _service(lambda all: all.portal)]
+PortalPages = Annotated[Portal, _service(lambda all: all.portal)]

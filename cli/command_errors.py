@@ -7,7 +7,9 @@ external service is unreachable. Exit code 3: another version created the databa
 from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+
+from cli.command_table import COMMANDS, load
 
 _CONNECTION_STATES: Final = ("08", "28", "3D", "57P")
 """SQLSTATE classes of PostgreSQL: connection, authorization, database name, shutdown."""
@@ -24,10 +26,22 @@ class OutOfReach(Exception):
 class Commands(TyperGroup):
     """The commands; an operator's mistake is reported without a stack trace."""
 
+    def __init__(self, **attributes: Any) -> None:
+        """List the commands of the table, without importing them."""
+        listed = [TyperCommand(name, help=entry.help) for name, entry in COMMANDS.items()]
+        super().__init__(**(attributes | {"commands": listed}))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Import the command that runs."""
+        name, _listed, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name else None, rest
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
             return super().invoke(ctx)
+        except typer.Exit:
+            raise  # no mistake, and what `explain` imports takes long
         except Exception as error:
             explained = explain(error)
             if explained is None:

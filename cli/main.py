@@ -6,21 +6,8 @@ from typing import NoReturn
 
 import typer
 
-from cli import database, processes
 from cli.command_errors import Commands
-from cli.commands import (
-    addresses,
-    bounces,
-    invoice,
-    keys,
-    numbers,
-    payments,
-    prices,
-    providers,
-    rates,
-    tenants,
-    voice,
-)
+from cli.garbage_collection import collect_seldom
 
 app = typer.Typer(
     name="hexavox",
@@ -30,23 +17,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("dev")(processes.dev)
-app.command("api")(processes.api)
-app.command("worker")(processes.worker)
-app.command("simulator")(processes.simulator)
-app.command("replay")(processes.replay)
-app.command("migrate")(database.migrate)
-app.command("bounces")(bounces.bounces)
-app.add_typer(tenants.app, name="tenant")
-app.add_typer(keys.app, name="key")
-app.add_typer(numbers.app, name="number")
-app.add_typer(addresses.app, name="address")
-app.add_typer(providers.app, name="provider")
-app.add_typer(payments.app, name="payment")
-app.add_typer(rates.app, name="rates")
-app.add_typer(prices.app, name="prices")
-app.add_typer(invoice.app, name="invoice")
-app.add_typer(voice.app, name="voice")
+
+
+@app.callback()
+def _group() -> None:
+    """Make it a group: typer knows no command yet, they are in `cli.command_table`."""
 
 
 def main() -> NoReturn:
@@ -55,6 +30,7 @@ def main() -> NoReturn:
     The interpreter is not finalized: threads of Temporal's core may request the GIL meanwhile, and
     CPython then aborts the process (SIGABRT) after all work is done.
     """
+    collect_seldom()
     try:
         app()
     except SystemExit as end:

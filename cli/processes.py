@@ -1,7 +1,6 @@
 """The long-running processes, each a command of its own in production and under `hexavox dev`."""
 
 import asyncio
-import gc
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,23 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.contact_key import require_contact_key
+from cli.garbage_collection import collect_seldom, exempt_imported
 from cli.listening import check_listens
 
 if TYPE_CHECKING:
     from models.settings import Settings
-
-
-_ALLOCATIONS_PER_COLLECTION = 50_000
-"""CPython's default of a few hundred costs the API and a worker a tenth of their time (`make
-bench`): almost all their objects are freed by reference count.
-"""
-
-
-def _collect_seldom() -> None:
-    """Run the garbage collector rarely, and exempt the objects of imported modules."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS_PER_COLLECTION, 20, 50)
 
 
 def _ignore_early_hangup(settings: "Settings") -> None:
@@ -63,7 +50,8 @@ def api() -> None:
     limits = ClientLimits(
         keep_alive=settings.keep_alive.total_seconds(), connections=settings.max_connections
     )
-    _collect_seldom()
+    collect_seldom()
+    exempt_imported()
     uvicorn.run(
         app,
         host=settings.api_host,
@@ -91,7 +79,8 @@ def worker(
 
     settings = _settings()
     _ignore_early_hangup(settings)
-    _collect_seldom()
+    collect_seldom()
+    exempt_imported()
     uvloop.run(run_worker(settings, queues=queue))
 
 
@@ -119,7 +108,7 @@ def replay(
 ) -> None:
     """Replay workflow histories to check that this code may be deployed."""
     from cli.commands.replay import replay_histories
-    from cli.read_settings import check_temporal
+    from cli.temporal_environment import check_temporal
 
     if histories is None:
         check_temporal()
@@ -129,7 +118,8 @@ def replay(
 
 def _settings() -> "Settings":
     """Read the settings of a process that serves messages, and configure logging."""
-    from cli.read_settings import check_temporal, read_settings
+    from cli.read_settings import read_settings
+    from cli.temporal_environment import check_temporal
     from models.logs import configure_logging
     from models.settings import Settings
 

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from temporalio.envconfig import ClientConfig
-
-from models.configuration.environment_settings import BadSettings, EnvironmentSettings, nearest
+from models.configuration.environment_settings import EnvironmentSettings, nearest
 from models.configuration.simulator_settings import SimulatorSettings
 from models.configuration.temporal_settings import TemporalSettings
 from models.settings import Settings
@@ -31,18 +29,6 @@ def read_settings(kind: type[Kind], **fixed: Any) -> Kind:
     """Read the environment except for the `fixed` fields. Raises BadSettings."""
     warn_of_typos()
     return kind.read(**fixed)
-
-
-def check_temporal() -> None:
-    """Raise BadSettings if Temporal's SDK cannot use the environment."""
-    TemporalSettings.read()
-    try:
-        ClientConfig.load_client_connect_config()
-    except (RuntimeError, OSError, ValueError):
-        raise BadSettings(
-            "TEMPORAL_CONFIG_FILE and TEMPORAL_PROFILE must be a readable TOML file and one of its "
-            "profiles"
-        ) from None
 
 
 @cache  # once per process

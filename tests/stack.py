@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
-import httpx
 import psycopg
 from alembic import command
 from psycopg import sql
@@ -229,11 +228,3 @@ class Stack:
     def log(self, name: str) -> str:
         """Return what a process wrote."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
-
-    def deliveries(self, to: str) -> list[dict[str, Any]]:
-        """Return the copies that reached a recipient."""
-        answer = httpx.get(
-            f"{self.simulator_url}/deliveries", params={"to": to}, timeout=5, trust_env=False
-        )
-        items: list[dict[str, Any]] = answer.json()["items"]
-        return items

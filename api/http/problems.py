@@ -13,16 +13,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from api.http.trace import trace_of
+from api.http.problem_response import MEDIA_TYPE, problem_type, render
 from api.schemas.patterns import form_of
-from api.schemas.problems import FieldError, Problem
 from models.database.faults import fault_of
 from models.enums import Channel
 from models.errors import (
     BadRequest,
-    DestinationLimited,
     HeadersTooLarge,
     HexavoxError,
     IdempotencyKeyReused,
@@ -34,13 +32,11 @@ from models.errors import (
     RateLimited,
     RequestTimedOut,
     TemporarilyUnavailable,
-    TooManyOpen,
     UnsupportedMediaType,
     ValidationFailed,
 )
 from models.key_errors import ScopeMissing
 
-MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 50
 _LONGEST_NAME = 120
 
@@ -72,32 +68,6 @@ _BY_STATUS: dict[int, type[HexavoxError]] = {
 }
 
 log = logging.getLogger(__name__)
-
-
-class ProblemResponse(JSONResponse):
-    """A problem response."""
-
-    media_type = MEDIA_TYPE
-
-
-def render(request: Request, error: HexavoxError) -> Response:
-    """Return the response of a known error."""
-    trace = trace_of(request.scope)
-    trace.problem = error.code
-    problem = Problem(
-        type=_type(error.code),
-        title=error.title,
-        status=error.status,
-        detail=error.detail,
-        code=error.code,
-        requestId=trace.request_id,
-        errors=_listed(error),
-    )
-    return ProblemResponse(
-        problem.model_dump(mode="json", by_alias=True, exclude_none=True),
-        status_code=error.status,
-        headers=_headers(error),
-    )
 
 
 def of(*errors: type[HexavoxError]) -> dict[int | str, dict[str, Any]]:
@@ -225,29 +195,12 @@ async def _database_failed(request: Request, error: DBAPIError | PoolTimeoutErro
     return render(request, TemporarilyUnavailable())
 
 
-def _listed(error: HexavoxError) -> list[FieldError] | None:
-    if not isinstance(error, BadRequest) or not error.errors:
-        return None
-    return [FieldError(field=field, message=message) for field, message in error.errors]
-
-
-def _headers(error: HexavoxError) -> dict[str, str]:
-    headers = {"Cache-Control": "no-store"}
-    if isinstance(error, RateLimited | TooManyOpen | DestinationLimited | TemporarilyUnavailable):
-        headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, UnsupportedMediaType) and error.coding:
-        headers["Accept-Encoding"] = "identity"  # RFC 9110, 12.5.3
-    if isinstance(error, InvalidCredentials):
-        headers["WWW-Authenticate"] = 'ApiKey realm="HexaVox"'
-    return headers
-
-
 def _example(error: type[HexavoxError]) -> dict[str, Any]:
     return {
         "summary": error.title,
         "description": error.default_detail(),
         "value": {
-            "type": _type(error.code),
+            "type": problem_type(error.code),
             "title": error.title,
             "status": error.status,
             "detail": error.default_detail(),
@@ -255,7 +208,3 @@ def _example(error: type[HexavoxError]) -> dict[str, Any]:
             "requestId": "0f7c2f7d6b8e4c1f9a3e5d2b1c0a9f8e",
         },
     }
-
-
-def _type(code: str) -> str:
-    return f"urn:hexavox:problem:{code}"

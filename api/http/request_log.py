@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.problems import render
+from api.http.problem_response import render
 from api.http.request_metrics import count_request, count_send
 from api.http.trace import Trace, begin_trace, template_of, trace_of
 from models.errors import HexavoxError

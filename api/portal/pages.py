@@ -1,6 +1,6 @@
 """Builds the developer portal: static text from files, everything else from the specification.
 
-The pages are built once at startup: writing the YAML blocks the event loop for half a second.
+All pages are built at once: the guide and both downloads need the same specification.
 """
 
 import json

@@ -11,7 +11,8 @@ from typing import Final
 
 from api.services.messages.delivery_reports import Receipts
 from api.workflow_starters import WorkflowStarter
-from cli.read_settings import check_temporal, read_settings
+from cli.read_settings import read_settings
+from cli.temporal_environment import check_temporal
 from models.configuration.environment_settings import BadSettings
 from models.configuration.providers_file import VARIABLE, SmtpAccount, read_providers_file
 from models.configuration.regular_files import NoRegularFile, read_regular

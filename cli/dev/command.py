@@ -22,7 +22,8 @@ from cli.dev.private_files import FolderBusyError, take_lock
 from cli.dev.startup_banner import print_banner
 from cli.dev.supervisor import Child, Service, ServiceFailedError, StopAskedError, Supervisor
 from cli.dev.temporal import EmbeddedTemporal
-from cli.read_settings import check_temporal, read_settings
+from cli.read_settings import read_settings
+from cli.temporal_environment import check_temporal
 from models.configuration.accounts import read_configuration
 from models.configuration.setting_types import SHORTEST_SECRET
 from models.configuration.simulator_settings import SimulatorSettings

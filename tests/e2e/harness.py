@@ -209,7 +209,10 @@ class Integrator:
         """Wait until the tenant has no open messages."""
 
         async def over() -> bool:
-            return not await self.open_messages()
+            return not await self.harness.rows(
+                "SELECT 1 FROM message WHERE tenant_id = :tenant AND completed_at IS NULL LIMIT 1",
+                tenant=self.owner.tenant_id,
+            )
 
         try:
             await until(over, within)

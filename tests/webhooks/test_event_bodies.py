@@ -33,7 +33,7 @@ from tests.webhooks.endpoints import deliveries_of, make_endpoint
 from tests.webhooks.rendering import events_of, rendered
 from workflows.messages.types import Ending
 
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 11, 30, 14, 20, tzinfo=UTC)
 MESSAGE_EVENTS = [type for type in WebhookEventType if type.startswith("message.")]
 
 

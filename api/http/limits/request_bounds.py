@@ -5,7 +5,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.problems import render
+from api.http.problem_response import render
 from models.errors import NotFound, ValidationFailed
 
 MOST_PARAMETERS: Final = 50

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
-from api.http.problems import render
+from api.http.problem_response import render
 from api.http.request_log import RequestLog
 from models.errors import HexavoxError
 

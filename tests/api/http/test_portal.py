@@ -7,11 +7,9 @@ from time import process_time
 import httpx
 import pytest
 import yaml
-from fastapi import FastAPI
 
 from api.portal import pages
 from models import errors
-from tests.api.container import services_of
 
 PAGES = ("/", "/swagger-ui", "/v3/api-docs", "/v3/api-docs.yaml", "/assets/portal.css")
 
@@ -66,8 +64,8 @@ async def test_only_the_assets_are_assets(client: httpx.AsyncClient, name: str) 
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
-def test_the_yaml_has_neither_anchors_nor_aliases(app: FastAPI) -> None:
-    text = services_of(app).portal["/v3/api-docs.yaml"].body.decode()
+async def test_the_yaml_has_neither_anchors_nor_aliases(client: httpx.AsyncClient) -> None:
+    text = (await client.get("/v3/api-docs.yaml")).text
     tokens = yaml.scan(text, Loader=yaml.CSafeLoader)
     marks = (yaml.AnchorToken, yaml.AliasToken)
     assert not [token for token in tokens if isinstance(token, marks)]

@@ -43,6 +43,10 @@ OTHER_SETATTR: Final = {
     ("api.services.webhooks.endpoints", "_change"),  # an endpoint has no status
 }
 
+SHOWN_ONLY: Final = {
+    ("api.services.messages.views", "_past_view"),  # a message as it was; no session has the row
+}
+
 STARTS: Final = {
     "PaymentStatus.PENDING",
     "RegistrationState.DRAFT",
@@ -178,6 +182,8 @@ def test_sqlalchemy_writes_a_status_only_where_the_transition_is_checked() -> No
     strays = []
     for module in modules():
         for write in orm_writes(Path(module.__file__ or "").read_text()):
+            if (module.__name__, write.function) in SHOWN_ONLY:
+                continue
             door = (module.__name__, write.function) in DOORS | OTHER_SETATTR
             if write.start not in STARTS and not (door and write.start is None):
                 strays.append(f"{module.__name__}:{write.line}")
