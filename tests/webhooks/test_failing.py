@@ -171,6 +171,26 @@ async def test_an_endpoint_that_answers_gone_is_disabled_and_its_deliveries_fail
     assert len(receiver.requests) == 1
 
 
+async def test_an_answer_of_the_previous_url_says_nothing_about_the_new_one(
+    harness: EndpointHarness, receiver: Receiver
+) -> None:
+    async def post_while_it_moves(url, headers, body):  # type: ignore[no-untyped-def]
+        await harness.set(url=f"{receiver.url}?new")
+        return await plain(url, headers, body)
+
+    receiver.reply = lambda _: Reply(status=410)
+    plain, harness.post = harness.post, post_while_it_moves
+    await harness.message()
+    await harness.turn()
+    endpoint = await harness.reload()
+    assert (endpoint.active, endpoint.failures) == (True, 0)
+    assert (await harness.only()).status == PENDING
+    harness.post = plain
+    receiver.reply = lambda _: Reply()
+    await harness.until_idle(hours=1)
+    assert (await harness.only()).status == SUCCEEDED
+
+
 async def test_an_endpoint_that_fails_for_five_days_is_disabled(
     harness: EndpointHarness, receiver: Receiver
 ) -> None:

@@ -147,7 +147,7 @@ _FAILED: Final = text(
     """
     UPDATE webhook_endpoint
        SET failures = failures + 1, failing_since = COALESCE(failing_since, :now), concurrency = 1
-     WHERE tenant_id = :tenant_id AND id = :endpoint_id
+     WHERE tenant_id = :tenant_id AND id = :endpoint_id AND url = :url
     RETURNING failures, failing_since
     """
 )
@@ -186,9 +186,11 @@ async def note_failure(
 ) -> tuple[int, datetime] | None:
     """Count a failed attempt; return how many there are since the last success, and since when.
 
-    None if the endpoint's row is gone. Lock order: the endpoint, then its alert; no delivery.
+    None if the endpoint's row is gone, or it has another URL since. Lock order: the endpoint, then
+    its alert; no delivery.
     """
-    row = (await db.execute(_FAILED, {**_of(endpoint), "now": now})).one_or_none()
+    values = {**_of(endpoint), "url": endpoint.url, "now": now}
+    row = (await db.execute(_FAILED, values)).one_or_none()
     return None if row is None else (row.failures, row.failing_since)
 
 
