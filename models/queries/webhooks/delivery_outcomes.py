@@ -1,6 +1,6 @@
 """Writes what became of a delivery, and what it says about its endpoint."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ class Outcome:
     status_code: int | None = None
     error: str | None = None
     duration_ms: int | None = None
-    response: str | None = None
+    response: str | None = field(default=None, repr=False)
 
 
 # The number of attempts makes it idempotent: of two workers that made the same attempt, one counts.
