@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from pydantic.alias_generators import to_camel
 
 from api.schemas.webhook_events import EVENT_SCHEMAS
 from models.enums import WebhookEventType
@@ -62,6 +63,8 @@ def describe_events(app: FastAPI) -> None:
             summary=summary,
             tags=["Webhooks"],
             name=type.value.replace(".", "_"),
+            operation_id=to_camel(type.value.replace(".", "_")),
+            response_class=Response,
             description="Sent to your endpoint. Answer with a 2xx status within 15 seconds; "
             "otherwise it is sent again.",
             response_description="Received.",

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import httpx
 
+from models.rules.retry_after import parse_seconds
 from providers.ports.messages import Ambiguous, NotProcessed
 
 _CONNECT_SECONDS: Final = 2.0
-_COUNTED_DIGITS: Final = 9
-"""Digits of a number in a header that are read; the delay is capped anyway."""
+_LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 _WRITE_STARTS: Final = ("http11.send_request_headers.started", "http2.send_request_headers.started")
 
 
@@ -65,8 +65,5 @@ async def deliver(
 
 
 def retry_after(response: httpx.Response) -> timedelta | None:
-    """Parse a Retry-After header given in seconds (RFC 9110 §10.2.3)."""
-    value = response.headers.get("Retry-After", "")
-    if not (value.isascii() and value.isdigit()):
-        return None
-    return timedelta(seconds=min(int(value[:_COUNTED_DIGITS]), 3600))
+    """Return the delay of a Retry-After header in seconds, at most an hour; None for a date."""
+    return parse_seconds(response.headers.get("Retry-After", ""), _LONGEST_RETRY_AFTER)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from models.enums import WebhookDeliveryError, WebhookFailureReason
-from models.queries.webhooks.deliveries_due import Endpoint
-from models.rules.webhooks.secrets import derive_secret
 from providers.webhooks.results import WebhookBusy, WebhookFailure, WebhookResponse
 from providers.webhooks.signing import signed_headers
 
@@ -26,16 +24,6 @@ class Attempt:
     status_code: int | None = None
     response: str | None = field(default=None, repr=False)
     retry_after: timedelta | None = None
-
-
-def secrets_of(key: bytes, endpoint: Endpoint, now: datetime) -> list[str]:
-    """Return the secrets that sign a delivery: the current one, then the one it replaces."""
-    name = f"{endpoint.tenant_public_id}/{endpoint.public_id}"
-    versions = [endpoint.secret_version]
-    until = endpoint.previous_secret_until
-    if until is not None and now < until and endpoint.secret_version > 1:
-        versions.append(endpoint.secret_version - 1)
-    return [derive_secret(key, name, version) for version in versions]
 
 
 async def attempt(

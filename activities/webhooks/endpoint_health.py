@@ -6,7 +6,7 @@ from typing import Final
 
 from activities.webhooks.attempts import Attempt
 from models.enums import WebhookDisabledReason
-from models.queries.webhooks import delivery_outcomes
+from models.queries.webhooks import delivery_outcomes, failing_alerts
 from models.queries.webhooks.deliveries_due import Endpoint
 from models.rules.webhooks.retry_schedule import (
     DISABLED_AFTER,
@@ -64,7 +64,7 @@ class EndpointHealth:
         if reason is not None:
             await self._disable(db, reason, now)
         if reason is not None or calls_for_alert(attempts, self._failures, failing_for):
-            await delivery_outcomes.raise_failing(
+            await failing_alerts.raise_failing(
                 db, self._endpoint, error=_word(attempted), disabled=reason, now=now
             )
             self._alerted = True

@@ -12,7 +12,8 @@ class EventBodies(Protocol):
     async def render(self, events: Sequence[StoredEvent]) -> list[bytes | None]:
         """Return the JSON body `{id, type, createdAt, data}` of each event, in order.
 
-        An event's body is the same each time. None means that it can't be rendered: its subject
-        does not exist any more, or a fault that is logged; one event never affects the others.
+        What the event has recorded is the same each time; a price, available credits and the state
+        of a registration are those of now. None means that it can't be rendered: its subject does
+        not exist any more, or a fault that is logged; one event never affects the others.
         """
         ...

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar
@@ -21,6 +21,7 @@ from models.queries.webhooks.deliveries_due import DueDelivery, Endpoint, Endpoi
 from models.queries.webhooks.delivery_outcomes import Outcome
 from models.queries.webhooks.events import StoredEvent
 from models.rules.system.failures import caused_by_input
+from models.rules.webhooks.endpoint_secrets import EndpointSecrets
 from models.rules.webhooks.retry_schedule import next_concurrency, next_gap
 from models.session import Database, WriteSession
 from providers.webhooks.results import WebhookBusy
@@ -47,7 +48,7 @@ class Tools:
     database: Database
     post: Post
     bodies: EventBodies
-    key: bytes
+    key: bytes = field(repr=False)
     random: Callable[[], float] = random.random
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     """For signatures, whose age receivers check."""
@@ -177,7 +178,7 @@ class Turn:
             return
         if not self._clock.may_post:
             return
-        secrets = attempts.secrets_of(self._tools.key, endpoint, self._clock.now)
+        secrets = _secrets_of(endpoint).valid(self._tools.key, self._clock.now)
         try:
             made = await attempts.attempt(
                 self._tools.post,
@@ -247,6 +248,15 @@ class Turn:
             await asyncio.sleep(wait)
         async with self._database.transaction() as db:
             return await write(db)
+
+
+def _secrets_of(endpoint: Endpoint) -> EndpointSecrets:
+    return EndpointSecrets(
+        tenant=endpoint.tenant_public_id,
+        endpoint=endpoint.public_id,
+        version=endpoint.secret_version,
+        previous_until=endpoint.previous_secret_until,
+    )
 
 
 def _not_renderable(due: DueDelivery) -> Outcome:

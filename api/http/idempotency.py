@@ -31,6 +31,10 @@ REPLAYED_HEADER = "Idempotency-Replayed"
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 
 
+class NoContent(BaseModel):
+    """The stored answer of a request that returns nothing, such as a deletion."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotentRequest:
     """The identity of a request. Without a key every request is an action of its own."""

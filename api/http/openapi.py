@@ -53,8 +53,8 @@ _TAGS = [
     {"name": "Alerts", "description": "Alerts on usage, credits, providers and compliance."},
     {
         "name": "Webhooks",
-        "description": "Your endpoints, and the events that are sent to them, signed by "
-        "[Standard Webhooks](https://www.standardwebhooks.com).",
+        "description": "Your endpoints, their deliveries, and the events that are posted to them, "
+        "signed by [Standard Webhooks](https://www.standardwebhooks.com).",
     },
     {"name": "Reports", "description": "Usage and cost per day."},
     {"name": "Voice", "description": "Labeled calls, SIP and browser configuration, presence."},
@@ -63,10 +63,6 @@ _TAGS = [
         "description": "10DLC registration: brand, campaigns, numbers and their assignment.",
     },
     {"name": "Keys", "description": "API keys, their scopes and expiry."},
-    {
-        "name": "Webhooks",
-        "description": "Endpoints of yours that events are posted to, and their deliveries.",
-    },
 ]
 
 _SECURITY = {

@@ -6,12 +6,14 @@ from tests.mutants.fault import Fault
 
 _DUE: Final = "models/queries/webhooks/deliveries_due.py"
 _OUTCOMES: Final = "models/queries/webhooks/delivery_outcomes.py"
+_ALERTS: Final = "models/queries/webhooks/failing_alerts.py"
 _EXPIRED: Final = "models/queries/webhooks/expired_deliveries.py"
 _WAKE_UPS: Final = "models/queries/webhooks/wake_ups.py"
 _TURN: Final = "activities/webhooks/turn.py"
 _HEALTH: Final = "activities/webhooks/endpoint_health.py"
 _CLOCK: Final = "activities/webhooks/turn_clock.py"
 _ATTEMPTS: Final = "activities/webhooks/attempts.py"
+_SECRETS: Final = "models/rules/webhooks/endpoint_secrets.py"
 _WORKFLOW: Final = "workflows/webhooks/workflow.py"
 
 _DELIVERING: Final = ("tests/webhooks/test_delivering.py",)
@@ -137,7 +139,7 @@ FAULTS: Final = (
     ),
     Fault(
         "the alert of a disabled endpoint stays a warning",
-        _OUTCOMES,
+        _ALERTS,
         "raise_failing",
         "    if disabled:",
         "    if not disabled:",
@@ -152,19 +154,35 @@ FAULTS: Final = (
         _FAILING,
     ),
     Fault(
+        "deliveries of an endpoint that is active again fail",
+        _OUTCOMES,
+        "_FAIL_PENDING",
+        "AND NOT active",
+        "",
+        _FAILING,
+    ),
+    Fault(
+        "a delivery waits for one that has failed with its endpoint",
+        _OUTCOMES,
+        "_FAIL_PENDING",
+        "ORDER BY due_at DESC, id DESC",
+        "ORDER BY due_at, id",
+        _FAILING,
+    ),
+    Fault(
         "the secret that is replaced signs after the overlap",
-        _ATTEMPTS,
-        "secrets_of",
-        "now < until and",
+        _SECRETS,
+        "EndpointSecrets.valid",
+        "and now < self.previous_until",
         "",
         _DELIVERING,
     ),
     Fault(
         "the secret that is replaced does not sign",
-        _ATTEMPTS,
-        "secrets_of",
-        "if until is not None",
-        "if until is None",
+        _SECRETS,
+        "EndpointSecrets.valid",
+        "self.previous_until is not None and",
+        "self.previous_until is None and",
         _DELIVERING,
     ),
     Fault(

@@ -67,6 +67,24 @@ async def test_each_event_of_a_message_shows_it_as_it_was(database: Database, ow
     assert all(int(event["id"]) < 2**52 for event in events)
 
 
+async def test_a_clock_of_postgres_that_is_behind_hides_nothing(
+    database: Database, owner: Owner
+) -> None:
+    endpoint = await make_endpoint(database, owner)
+    harness = Harness(database, owner, Scripted())
+    message = await harness.accept()
+    await harness.dispatch(message)
+    sent = await view_now(database, owner, message)
+    await harness.tell(message, ReportStatus.DELIVERED)
+    await harness.settle(message, Ending.REPORTED)
+    delivered = await view_now(database, owner, message)
+    deliveries = await deliveries_of(database, endpoint)
+    for delivery in deliveries:
+        delivery.created_at -= timedelta(seconds=1)
+    _, *bodies = await rendered(database, deliveries)
+    assert [body["data"] for body in bodies] == [sent, delivered]
+
+
 async def test_an_unknown_end_and_its_correction_are_told_apart(
     database: Database, owner: Owner
 ) -> None:

@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import WebhookDeliveryStatus, WebhookDisabledReason, WebhookEventType
+from models.queries.webhooks.deliveries_due import EndpointKey, find_endpoint
+from models.queries.webhooks.delivery_outcomes import fail_pending
 from models.session import Database
 from tests.factories import Owner
 from tests.webhooks.endpoints import deliveries_of, make_endpoint
@@ -169,6 +171,26 @@ async def test_an_endpoint_that_answers_gone_is_disabled_and_its_deliveries_fail
     assert len(receiver.requests) == 1
 
 
+async def test_an_answer_of_the_previous_url_says_nothing_about_the_new_one(
+    harness: EndpointHarness, receiver: Receiver
+) -> None:
+    async def post_while_it_moves(url, headers, body):  # type: ignore[no-untyped-def]
+        await harness.set(url=f"{receiver.url}?new")
+        return await plain(url, headers, body)
+
+    receiver.reply = lambda _: Reply(status=410)
+    plain, harness.post = harness.post, post_while_it_moves
+    await harness.message()
+    await harness.turn()
+    endpoint = await harness.reload()
+    assert (endpoint.active, endpoint.failures) == (True, 0)
+    assert (await harness.only()).status == PENDING
+    harness.post = plain
+    receiver.reply = lambda _: Reply()
+    await harness.until_idle(hours=1)
+    assert (await harness.only()).status == SUCCEEDED
+
+
 async def test_an_endpoint_that_fails_for_five_days_is_disabled(
     harness: EndpointHarness, receiver: Receiver
 ) -> None:
@@ -237,6 +259,41 @@ async def test_deliveries_of_an_inactive_or_deleted_endpoint_fail(
         (FAILED, "ENDPOINT_NOT_ACTIVE")
     }
     assert receiver.requests == []
+
+
+async def give_up(harness: EndpointHarness, *, most: int) -> int:
+    """Fail a batch of deliveries as a turn does that has found the endpoint inactive."""
+    stored = harness.endpoint
+    assert stored.id is not None
+    key = EndpointKey(tenant_id=stored.tenant_id, endpoint_id=stored.id, public_id=stored.public_id)
+    async with harness.database.read() as db:
+        found = await find_endpoint(db, key)
+    assert found is not None
+    async with harness.database.statement() as db:
+        return await fail_pending(db, found, most=most)
+
+
+async def test_no_event_stays_behind_if_the_endpoint_is_activated_between_two_batches(
+    harness: EndpointHarness, receiver: Receiver
+) -> None:
+    receiver.reply = lambda _: Reply()
+    for _ in range(3):
+        await harness.message("SENDING", "SENT")
+    await harness.set(active=False)
+    assert await give_up(harness, most=1) == 1
+    await harness.set(active=True)
+    await harness.until_idle()
+    assert sorted(d.status for d in await harness.deliveries()) == [FAILED] + 5 * [SUCCEEDED]
+
+
+async def test_nothing_fails_once_the_endpoint_is_active_again(
+    harness: EndpointHarness, receiver: Receiver
+) -> None:
+    receiver.reply = lambda _: Reply()
+    await harness.message()
+    assert await give_up(harness, most=10) == 0
+    await harness.until_idle()
+    assert (await harness.only()).status == SUCCEEDED
 
 
 async def test_a_row_that_is_locked_to_record_a_later_event_is_failed_with_that_one(

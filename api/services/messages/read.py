@@ -6,6 +6,7 @@ from datetime import datetime
 
 from api.http.auth import Caller
 from api.http.pagination import Page, Slice
+from api.http.public_ids import read_public_id
 from api.schemas.messages import MessageView
 from api.schemas.voice import VoiceTtsCallView
 from api.services.consent.contacts import errors_name, key_to_find
@@ -23,9 +24,6 @@ from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
 from models.session import Database
 from models.tables.message import Message
-
-_LONGEST_ID = 16
-"""Digits; public ids are not longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +135,10 @@ class Messages:
 
 def read_message_id(given: str) -> int:
     """Parse the public id in a path; raise MessageNotFound if it is not a valid one."""
-    if not (given.isascii() and given.isdecimal()) or len(given) > _LONGEST_ID:
+    public_id = read_public_id(given)
+    if public_id is None:
         raise MessageNotFound
-    return int(given)
+    return public_id
 
 
 def _cut(page: Page, rows: Sequence[Found]) -> Slice[Found]:

@@ -90,27 +90,34 @@ _TIMES: Final = {
 
 
 def _past_view(moment: PastMessage, parts: _Parts) -> MessageView:
+    """Return one view.
+
+    Postgres gives the time of an event, workers and API give those of attempts and reports. Their
+    clocks may differ, so nothing is left out that precedes the times of the message itself.
+    """
     now, merchant = moment.found
     id, state = row_id(now.id), moment.state
+    times = {name: _moment(state[key]) for key, name in _TIMES.items()}
+    at = max([moment.at, *(time for time in times.values() if time is not None)])
     attempts = [
-        _past_attempt(attempt, moment.at)
+        _past_attempt(attempt, at)
         for attempt in parts.attempts[id]
         if attempt.number <= state["attempts"]
     ]
     message = Message(
         **{
             **_columns(now),
-            **{name: _moment(state[key]) for key, name in _TIMES.items()},
+            **times,
             "status": state["status"],
             "billed_units": state["billedUnits"],
             "attempts": state["attempts"],
             "error_code": state["errorCode"],
             "provider_code": state["providerCode"],
             "provider": attempts[-1].provider if attempts else None,
-            "held_back_at": _unless_later(now.held_back_at, moment.at),
+            "held_back_at": _unless_later(now.held_back_at, at),
         }
     )
-    receipts = [receipt for receipt in parts.receipts[id] if receipt.received_at <= moment.at]
+    receipts = [receipt for receipt in parts.receipts[id] if receipt.received_at <= at]
     price = None if message.completed_at is None else parts.prices.get(id)
     return _view(message, merchant, price, attempts, receipts)
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
-
-from pydantic import BaseModel
 
 from api.http.auth import Caller
-from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, NoContent, find_answer, store_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
+from api.http.public_ids import read_public_id
 from api.schemas.base import instant
 from api.schemas.keys import CreatedKeyView, KeyView, V1KeyRequest
 from models.enums import KeyScope
@@ -23,13 +21,6 @@ from models.rules.tenants.key_grants import is_valid_longer, scopes_lacking
 from models.session import Database, WriteSession
 from models.tables.base import row_id
 from models.tables.tenant import ApiKey
-
-_LONGEST_ID: Final = 16
-"""Digits; public ids are not longer."""
-
-
-class Deleted(BaseModel):
-    """The stored answer of a deletion."""
 
 
 class ApiKeys:
@@ -109,7 +100,7 @@ class ApiKeys:
             if await _ends_admin(db, key, now):
                 raise LastAdminKey
             await api_keys.revoke_key(db, key.tenant_id, key.public_id, now=now)
-            await store_answer(db, caller, request, Deleted(), now)
+            await store_answer(db, caller, request, NoContent(), now)
             return Accepted(None)
 
 
@@ -157,9 +148,10 @@ async def _ends_admin(db: WriteSession, key: ApiKey, now: datetime) -> bool:
 
 def _public_id(key_id: str) -> int:
     """Return a key's public id; raises KeyNotFound for a text that is none."""
-    if not (key_id.isascii() and key_id.isdecimal() and len(key_id) <= _LONGEST_ID):
+    public_id = read_public_id(key_id)
+    if public_id is None:
         raise KeyNotFound
-    return int(key_id)
+    return public_id
 
 
 def _view(key: ApiKey, merchant: str | None) -> KeyView:

@@ -1,22 +1,24 @@
 """Actions on the deliveries of a webhook endpoint: list, test, and deliver again."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, find_answer, store_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
+from api.http.public_ids import read_public_id
 from api.schemas.webhooks import (
     V1WebhookRedeliverRequest,
     WebhookDeliveryView,
     WebhookRedeliveryView,
 )
-from api.services.webhooks.endpoints import get_endpoint, read_public_id
+from api.services.webhooks.endpoints import get_endpoint
 from models.enums import WebhookDeliveryStatus
 from models.errors import InvalidDateRange
 from models.queries.webhooks.deliveries import find_delivery, insert_test_event, list_deliveries
+from models.queries.webhooks.expired_deliveries import KEPT_FOR
 from models.queries.webhooks.redeliveries import redeliver_one, redeliver_range
 from models.session import Database, WriteSession
 from models.tables.webhook import WebhookDelivery, WebhookEndpoint
@@ -24,9 +26,6 @@ from models.webhook_errors import WebhookDeliveryNotFound, WebhookNotActive
 
 MOST_REDELIVERED: Final = 10_000
 """Deliveries that one request makes pending."""
-
-KEPT_FOR: Final = timedelta(days=30)
-"""How long deliveries can be asked for again."""
 
 
 class WebhookDeliveries:

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from pydantic import BaseModel
-
 from api.http.auth import Caller
-from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, NoContent, find_answer, store_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
+from api.http.public_ids import read_public_id
 from api.schemas.webhooks import (
     V1WebhookRequest,
     V1WebhookUpdateRequest,
@@ -25,8 +24,8 @@ from models.queries.webhooks.endpoints import (
     insert_endpoint,
     list_endpoints,
     lock_endpoints,
-    resolve_failing,
 )
+from models.queries.webhooks.failing_alerts import resolve_failing
 from models.rules.webhooks.endpoint_secrets import ROTATION_OVERLAP, EndpointSecrets
 from models.rules.webhooks.urls import check_webhook_url
 from models.session import Database, ReadSession, WriteSession
@@ -37,13 +36,6 @@ from models.webhook_errors import TooManyWebhooks, WebhookNotFound
 
 MOST_ENDPOINTS: Final = 50
 """Of the tenant itself, and of each merchant. An event is stored once for each of them."""
-
-_LONGEST_ID = 16
-"""Digits; public ids are not longer."""
-
-
-class _Deleted(BaseModel):
-    """The stored answer of a deletion: it has no content."""
 
 
 class Webhooks:
@@ -132,8 +124,8 @@ class Webhooks:
             endpoint.deleted_at = endpoint.updated_at = now
             await db.flush()
             await hasten_end(db, endpoint, now)
-            await resolve_failing(db, endpoint, now)
-            await store_answer(db, caller, request, _Deleted(), now)
+            await _resolve_alert(db, endpoint, now)
+            await store_answer(db, caller, request, NoContent(), now)
             return Accepted(None)
 
     async def rotate(
@@ -192,7 +184,7 @@ class Webhooks:
         if endpoint.disabled_reason is None:
             endpoint.failing_since, endpoint.failures = None, 0
             await db.flush()  # before the event of the alert, which this endpoint may be sent
-            await resolve_failing(db, endpoint, now)
+            await _resolve_alert(db, endpoint, now)
         if not endpoint.active:
             await hasten_end(db, endpoint, now)
 
@@ -213,6 +205,16 @@ class Webhooks:
         return Accepted(WebhookSecretView.model_validate(shown))
 
 
+async def _resolve_alert(db: WriteSession, endpoint: WebhookEndpoint, now: datetime) -> None:
+    await resolve_failing(
+        db,
+        tenant_id=endpoint.tenant_id,
+        merchant_id=endpoint.merchant_id,
+        public_id=endpoint.public_id,
+        now=now,
+    )
+
+
 async def get_endpoint(
     db: ReadSession | WriteSession, caller: Caller, webhook_id: str, *, locked: bool = False
 ) -> FoundEndpoint:
@@ -224,12 +226,6 @@ async def get_endpoint(
     if found is None:
         raise WebhookNotFound
     return found
-
-
-def read_public_id(given: str) -> int | None:
-    """Parse the public id in a path; None if it is not a valid one."""
-    is_id = given.isascii() and given.isdecimal() and len(given) <= _LONGEST_ID
-    return int(given) if is_id else None
 
 
 async def _owner(db: WriteSession, caller: Caller, named: str | None) -> Merchant | None:

@@ -1,20 +1,14 @@
 """Writes what became of a delivery, and what it says about its endpoint."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import text
 
-from models.enums import (
-    AlertSeverity,
-    AlertType,
-    WebhookDeliveryError,
-    WebhookDeliveryStatus,
-    WebhookDisabledReason,
-)
-from models.queries.alerts.alerts import raise_alert, resolve_alerts
+from models.enums import WebhookDeliveryError, WebhookDeliveryStatus, WebhookDisabledReason
 from models.queries.webhooks.deliveries_due import Endpoint, PendingDelivery
+from models.queries.webhooks.failing_alerts import resolve_failing
 from models.session import ReadSession, WriteSession
 
 
@@ -32,7 +26,7 @@ class Outcome:
     status_code: int | None = None
     error: str | None = None
     duration_ms: int | None = None
-    response: str | None = None
+    response: str | None = field(default=None, repr=False)
 
 
 # The number of attempts makes it idempotent: of two workers that made the same attempt, one counts.
@@ -100,14 +94,22 @@ async def conclude(
     return bool(written)
 
 
-# Rows that are locked are skipped, so that this never waits while it holds rows that a transaction
-# which records events may wait for.
+# The endpoint is locked first: once it is active again, nothing fails any more. Deliveries that
+# wait for an earlier one come first (descending, so nulls are first): if the endpoint becomes
+# active between two batches, none is left waiting for one that has failed. Rows that are locked are
+# skipped, so that this never waits while it holds rows that a transaction which records events may
+# wait for.
 _FAIL_PENDING: Final = text(
     f"""
-    WITH pending AS MATERIALIZED (
+    WITH inactive AS MATERIALIZED (
+        SELECT FROM webhook_endpoint
+         WHERE tenant_id = :tenant_id AND id = :endpoint_id AND NOT active
+           FOR SHARE
+    ), pending AS MATERIALIZED (
         SELECT id FROM webhook_delivery
-         WHERE tenant_id = :tenant_id AND endpoint_id = :endpoint_id AND status = 'PENDING'
-         ORDER BY due_at, id LIMIT :most FOR UPDATE SKIP LOCKED
+         WHERE EXISTS (SELECT FROM inactive)
+           AND tenant_id = :tenant_id AND endpoint_id = :endpoint_id AND status = 'PENDING'
+         ORDER BY due_at DESC, id DESC LIMIT :most FOR UPDATE SKIP LOCKED
     ), failed AS (
         UPDATE webhook_delivery
            SET status = '{WebhookDeliveryStatus.FAILED}', due_at = NULL,
@@ -129,9 +131,9 @@ _ANY_PENDING: Final = text(
 
 
 async def fail_pending(db: WriteSession, endpoint: Endpoint, *, most: int) -> int:
-    """Fail deliveries of an endpoint that is not active; return how many.
+    """Fail deliveries of an endpoint, unless it is active again; return how many.
 
-    0 does not mean that none is left: see `any_pending`.
+    0 does not mean that none is left: see `any_pending`. Lock order: the endpoint, then deliveries.
     """
     return int(await db.scalar(_FAIL_PENDING, {**_of(endpoint), "most": most}) or 0)
 
@@ -145,7 +147,7 @@ _FAILED: Final = text(
     """
     UPDATE webhook_endpoint
        SET failures = failures + 1, failing_since = COALESCE(failing_since, :now), concurrency = 1
-     WHERE tenant_id = :tenant_id AND id = :endpoint_id
+     WHERE tenant_id = :tenant_id AND id = :endpoint_id AND url = :url
     RETURNING failures, failing_since
     """
 )
@@ -184,21 +186,22 @@ async def note_failure(
 ) -> tuple[int, datetime] | None:
     """Count a failed attempt; return how many there are since the last success, and since when.
 
-    None if the endpoint's row is gone. Lock order: the endpoint, then its alert; no delivery.
+    None if the endpoint's row is gone, or it has another URL since. Lock order: the endpoint, then
+    its alert; no delivery.
     """
-    row = (await db.execute(_FAILED, {**_of(endpoint), "now": now})).one_or_none()
+    values = {**_of(endpoint), "url": endpoint.url, "now": now}
+    row = (await db.execute(_FAILED, values)).one_or_none()
     return None if row is None else (row.failures, row.failing_since)
 
 
 async def note_success(db: WriteSession, endpoint: Endpoint, now: datetime) -> None:
     """Forget failed attempts, and resolve the endpoint's alert."""
     await db.execute(_SUCCEEDED, _of(endpoint))
-    await resolve_alerts(
+    await resolve_failing(
         db,
         tenant_id=endpoint.tenant_id,
         merchant_id=endpoint.merchant_id,
-        type=AlertType.WEBHOOK_FAILING,
-        subject=str(endpoint.public_id),
+        public_id=endpoint.public_id,
         now=now,
     )
 
@@ -214,57 +217,3 @@ async def disable(
 async def set_concurrency(db: WriteSession, endpoint: Endpoint, concurrency: int) -> None:
     """Store how many deliveries may be in flight at once."""
     await db.execute(_SET_CONCURRENCY, {**_of(endpoint), "concurrency": concurrency})
-
-
-# Raising an open alert again leaves its severity.
-_IS_CRITICAL: Final = text(
-    f"""
-    UPDATE alert SET severity = '{AlertSeverity.CRITICAL}'
-     WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = ''
-       AND type = '{AlertType.WEBHOOK_FAILING}' AND threshold = 0 AND subject = :subject
-       AND resolved_at IS NULL
-    """  # noqa: S608 - values of enums
-)
-
-
-async def raise_failing(
-    db: WriteSession,
-    endpoint: Endpoint,
-    *,
-    error: str,
-    disabled: WebhookDisabledReason | None,
-    now: datetime,
-) -> None:
-    """Raise the endpoint's alert, or update it; the message does not contain the URL."""
-    await raise_alert(
-        db,
-        tenant_id=endpoint.tenant_id,
-        merchant_id=endpoint.merchant_id,
-        type=AlertType.WEBHOOK_FAILING,
-        severity=AlertSeverity.CRITICAL if disabled else AlertSeverity.WARNING,
-        subject=str(endpoint.public_id),
-        message=_message(endpoint.public_id, error, disabled),
-        now=now,
-    )
-    if disabled:
-        await db.execute(
-            _IS_CRITICAL,
-            {
-                "tenant_id": endpoint.tenant_id,
-                "merchant_id": endpoint.merchant_id,
-                "subject": str(endpoint.public_id),
-            },
-        )
-
-
-def _message(endpoint: int, error: str, disabled: WebhookDisabledReason | None) -> str:
-    match disabled:
-        case None:
-            return f"Deliveries to webhook endpoint {endpoint} fail: {error}. They are retried."
-        case WebhookDisabledReason.GONE:
-            return f"Webhook endpoint {endpoint} answered 410 Gone and was disabled."
-        case WebhookDisabledReason.FAILING:
-            return (
-                f"Webhook endpoint {endpoint} was disabled: no delivery has succeeded for 5 days. "
-                f"Last error: {error}."
-            )

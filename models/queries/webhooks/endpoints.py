@@ -7,8 +7,6 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models.enums import AlertType
-from models.queries.alerts.alerts import resolve_alerts
 from models.queries.tenants.visibility import CallerScope, visible_webhooks
 from models.session import ReadSession, WriteSession
 from models.tables.webhook import WebhookEndpoint
@@ -84,15 +82,3 @@ async def hasten_end(db: WriteSession, endpoint: WebhookEndpoint, now: datetime)
     """
     values = {"tenant_id": endpoint.tenant_id, "endpoint_id": endpoint.id, "now": now}
     await db.execute(_HASTEN, values)
-
-
-async def resolve_failing(db: WriteSession, endpoint: WebhookEndpoint, now: datetime) -> None:
-    """Resolve the alert that an endpoint fails."""
-    await resolve_alerts(
-        db,
-        tenant_id=endpoint.tenant_id,
-        merchant_id=endpoint.merchant_id,
-        type=AlertType.WEBHOOK_FAILING,
-        subject=str(endpoint.public_id),
-        now=now,
-    )

@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import text
 
-from models.enums import AlertType, WebhookSubject
-from models.queries.alerts.alerts import resolve_alerts
+from models.enums import WebhookSubject
 from models.queries.webhooks.deliveries_due import PendingDelivery
+from models.queries.webhooks.failing_alerts import resolve_failing
 from models.session import ReadSession, WriteSession
 
 KEPT_FOR: Final = timedelta(days=30)
@@ -113,12 +113,11 @@ async def delete_deleted_endpoints(db: WriteSession, *, now: datetime, most: int
         if left == 0:
             break
         deleted += int(await db.scalar(_DELETE_OF_ENDPOINT, {**ids, "most": left}) or 0)
-        await resolve_alerts(
+        await resolve_failing(
             db,
             tenant_id=endpoint.tenant_id,
             merchant_id=endpoint.merchant_id,
-            type=AlertType.WEBHOOK_FAILING,
-            subject=str(endpoint.public_id),
+            public_id=endpoint.public_id,
             now=now,
         )
         await db.execute(_DELETE_ENDPOINT, ids)

@@ -104,7 +104,7 @@ async def redeliver_range(
     owner = {"tenant_id": endpoint.tenant_id, "endpoint_id": endpoint.id}
     bounds = {"since": since, "until": until, "most": most}
     row = (await db.execute(_RANGE, {**owner, **bounds})).one()
-    await _order(db, endpoint, row.ids, now)
+    await _set_due(db, endpoint, row.ids, now)
     return Redelivered(count=len(row.ids), next_since=row.next_since)
 
 
@@ -117,10 +117,10 @@ async def redeliver_one(
     """
     owner = {"tenant_id": endpoint.tenant_id, "endpoint_id": endpoint.id}
     ids = list(await db.scalars(_ONE, {**owner, "public_id": public_id, "now": now}))
-    await _order(db, endpoint, ids, now)
+    await _set_due(db, endpoint, ids, now)
 
 
-async def _order(
+async def _set_due(
     db: WriteSession, endpoint: WebhookEndpoint, ids: Sequence[int], now: datetime
 ) -> None:
     """Make the first of these deliveries of each subject due, unless an earlier one is pending."""

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from models.rules.retry_after import parse_seconds
+
 EXCERPT_BYTES: Final = 1024
 LONGEST_RETRY_AFTER: Final = timedelta(hours=24)
 
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _LONGEST_HEADER: Final = 100
-_COUNTED_DIGITS: Final = 9
 
 
 def excerpt(body: bytes) -> str:
@@ -35,9 +36,9 @@ def parse_retry_after(value: str, now: datetime) -> timedelta | None:
     given = value.strip()
     if len(given) > _LONGEST_HEADER:
         return None
-    if given.isascii() and given.isdigit():
-        wait = timedelta(seconds=int(given.lstrip("0")[: _COUNTED_DIGITS + 1] or "0"))
-        return min(wait, LONGEST_RETRY_AFTER)
+    seconds = parse_seconds(given, LONGEST_RETRY_AFTER)
+    if seconds is not None:
+        return seconds
     try:
         at = parsedate_to_datetime(given)
         wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now

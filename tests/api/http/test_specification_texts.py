@@ -82,8 +82,17 @@ def test_every_schema_and_tag_is_described(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         assert re.fullmatch(r"[A-Z].*[.]", schema["description"], re.DOTALL), name
     tags = {tag["name"]: tag["description"] for tag in document["tags"]}
+    assert len(tags) == len(document["tags"])
     for name, operation in _operations(document):
         assert all(tags[tag].endswith(".") for tag in operation["tags"]), name
+
+
+def test_no_two_operations_share_an_id(document: dict[str, Any]) -> None:
+    sent = [each["post"] for each in document["webhooks"].values()]
+    ids = [operation["operationId"] for _, operation in _operations(document)]
+    ids += [operation["operationId"] for operation in sent]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", id) for id in ids), ids
 
 
 def test_every_description_of_a_field_is_made_of_sentences(document: dict[str, Any]) -> None:

@@ -255,6 +255,7 @@ async def test_a_redirect_is_not_followed() -> None:
     [
         ("0", timedelta(0)),
         ("7", timedelta(seconds=7)),
+        ("0000000007", timedelta(seconds=7)),
         ("3601", timedelta(hours=1)),
         ("9" * 5000, timedelta(hours=1)),
         ("", None),
