@@ -1,18 +1,27 @@
 """Makes one attempt of a delivery: signs it, posts it, and says what came of it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from models.enums import WebhookDeliveryError, WebhookFailureReason
+from models.queries.webhooks.deliveries_due import Endpoint
 from providers.webhooks.results import WebhookBusy, WebhookFailure, WebhookResponse
 from providers.webhooks.signing import signed_headers
 
 log = logging.getLogger(__name__)
 
-Post = Callable[[str, Mapping[str, str], bytes], Awaitable[WebhookResponse]]
-"""`WebhookClient.post`."""
+
+class Post(Protocol):
+    """`WebhookClient.post`."""
+
+    async def __call__(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, owner: int
+    ) -> WebhookResponse:
+        """Send one request."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +36,13 @@ class Attempt:
 
 
 async def attempt(
-    post: Post, url: str, secrets: list[str], event_id: int, body: bytes, *, signed_at: datetime
+    post: Post,
+    endpoint: Endpoint,
+    secrets: list[str],
+    event_id: int,
+    body: bytes,
+    *,
+    signed_at: datetime,
 ) -> Attempt:
     """Post an event once; `webhook-id` is the same in every attempt.
 
@@ -35,7 +50,7 @@ async def attempt(
     """
     headers = signed_headers(secrets, str(event_id), signed_at, body)
     try:
-        answer = await post(url, headers, body)
+        answer = await post(endpoint.url, headers, body, owner=endpoint.tenant_id)
     except WebhookFailure as failure:
         return Attempt(
             error=failure.reason, status_code=failure.status_code, duration_ms=failure.duration_ms

@@ -13,6 +13,7 @@ from activities.webhooks import attempts
 from activities.webhooks.attempts import Attempt, Post
 from activities.webhooks.endpoint_health import EndpointHealth
 from activities.webhooks.event_bodies import EventBodies
+from activities.webhooks.tenant_shares import TenantShares
 from activities.webhooks.turn_clock import TurnClock
 from models.enums import WebhookDeliveryError, WebhookDeliveryStatus
 from models.metrics import WEBHOOK_ATTEMPTS, WEBHOOKS_ENDED
@@ -49,6 +50,7 @@ class Tools:
     post: Post
     bodies: EventBodies
     key: bytes = field(repr=False)
+    shares: TenantShares = field(default_factory=TenantShares)
     random: Callable[[], float] = random.random
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     """For signatures, whose age receivers check."""
@@ -71,12 +73,24 @@ class Turn:
         self._looks_left = 0
 
     async def run(self) -> DeliverResult:
-        """Run rounds; an attempt whose outcome is not stored is made again by a later turn."""
+        """Run rounds, unless the tenant's share is in use: then pause without an attempt.
+
+        An attempt whose outcome is not stored is made again by a later turn.
+        """
         async with self._database.statement() as db:
             await deliveries_due.keep_awake(db, self._key)
+        endpoint = await self._find_endpoint()
+        if endpoint is None:
+            return self._result(None)
+        share = self._tools.shares.turn(endpoint.tenant_id, failing=endpoint.failures > 0)
+        with share as pause:
+            if pause is not None:
+                return self._result(pause, pausing=True)
+            return await self._rounds()
+
+    async def _rounds(self) -> DeliverResult:
         while not self._clock.is_over:
-            async with self._database.read() as db:
-                endpoint = await deliveries_due.find_endpoint(db, self._key)
+            endpoint = await self._find_endpoint()
             if endpoint is None:
                 return self._result(None)
             if not endpoint.active:
@@ -101,6 +115,10 @@ class Turn:
         return DeliverResult(
             succeeded=self._succeeded, failed=self._failed, next_in=next_in, pausing=pausing
         )
+
+    async def _find_endpoint(self) -> Endpoint | None:
+        async with self._database.read() as db:
+            return await deliveries_due.find_endpoint(db, self._key)
 
     async def _rest(self) -> datetime | None:
         async with self._database.statement() as db:
@@ -150,7 +168,8 @@ class Turn:
             if error is not None:
                 raise error
         if self._busy:
-            return _SOON
+            failing = endpoint.failures > 0
+            return self._tools.shares.pause(endpoint.tenant_id, failing=failing)
         if self._failed == before and len(due) == endpoint.concurrency:
             wider = next_concurrency(endpoint.concurrency, failed=False)
             if wider != endpoint.concurrency:
@@ -182,7 +201,7 @@ class Turn:
         try:
             made = await attempts.attempt(
                 self._tools.post,
-                endpoint.url,
+                endpoint,
                 secrets,
                 due.event.event_id,
                 body,

@@ -24,7 +24,9 @@ from providers.webhooks.results import WebhookBusy, WebhookFailure, WebhookRespo
 DEADLINE_SECONDS: Final = 15.0
 """Of a whole request: look-up, connection, TLS, request and answer."""
 CONNECTIONS: Final = 400
+CONNECTIONS_PER_OWNER: Final = 100
 CONNECTIONS_PER_HOST: Final = 40
+"""Of one owner: what others do at the same host does not count."""
 HEAD_BYTES: Final = 16 * 1024
 """Status line and headers of an answer, with all that precedes them (1xx)."""
 BODY_BYTES: Final = 64 * 1024
@@ -39,10 +41,14 @@ _DEFAULT_HEADERS: Final = {"content-type": "application/json", "user-agent": "He
 
 
 class WebhookClient:
-    """Posts to URLs of integrators; at most `connections` at once, `per_host` of them to one host.
+    """Posts to URLs of integrators; at most `connections` at once.
+
+    At most `per_owner` of them are of one owner, and `per_host` of one owner to one host. There is
+    no limit per host over all owners, because an owner could use it up for the others: it may name
+    any host, also one with which many work.
 
     Each request has a connection of its own, so the address is checked each time, and no idle
-    connection fails the next request. Nothing is shared that an endpoint could occupy but the two
+    connection fails the next request. Nothing is shared that an endpoint could occupy but these
     limits. Redirects, proxies and cookies are not supported, and nothing is sent twice.
     """
 
@@ -55,6 +61,7 @@ class WebhookClient:
         backend: httpcore.AsyncNetworkBackend | None = None,
         deadline: float = DEADLINE_SECONDS,
         connections: int = CONNECTIONS,
+        per_owner: int = CONNECTIONS_PER_OWNER,
         per_host: int = CONNECTIONS_PER_HOST,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -64,12 +71,18 @@ class WebhookClient:
         self._backend = backend or httpcore.AnyIOBackend()
         self._deadline = deadline
         self._connections = connections
+        self._per_owner = per_owner
         self._per_host = per_host
         self._clock = clock
-        self._open: Counter[str] = Counter()
+        self._owners: Counter[int] = Counter()
+        self._hosts: Counter[tuple[int, str]] = Counter()
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> WebhookResponse:
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, owner: int
+    ) -> WebhookResponse:
         """Send one request, once; return any answer but a redirect.
+
+        `owner` is the tenant that the endpoint belongs to, for the limits.
 
         Raises WebhookFailure if there is none within the deadline. Raises WebhookBusy, at once, if
         too many requests are open: then nothing was sent. Raises ValueError for a header that
@@ -79,7 +92,7 @@ class WebhookClient:
         started = monotonic()
         try:
             target = check_webhook_url(url, local=self._local)
-            with self._slot(target.host):
+            with self._slot(owner, target.host):
                 async with asyncio.timeout(self._deadline):
                     return await self._exchange(target, sent, body, started)
         except ValidationFailed:
@@ -91,16 +104,20 @@ class WebhookClient:
         raise WebhookFailure(reason, duration_ms=_since(started), status_code=status)
 
     @contextmanager
-    def _slot(self, host: str) -> Iterator[None]:
-        if self._open.total() >= self._connections or self._open[host] >= self._per_host:
+    def _slot(self, owner: int, host: str) -> Iterator[None]:
+        if (
+            self._owners.total() >= self._connections
+            or self._owners[owner] >= self._per_owner
+            or self._hosts[owner, host] >= self._per_host
+        ):
             raise WebhookBusy
-        self._open[host] += 1
+        self._owners[owner] += 1
+        self._hosts[owner, host] += 1
         try:
             yield
         finally:
-            self._open[host] -= 1
-            if not self._open[host]:
-                del self._open[host]
+            self._owners -= Counter([owner])  # drops what is zero
+            self._hosts -= Counter([(owner, host)])
 
     async def _exchange(
         self, target: WebhookTarget, headers: dict[str, str], body: bytes, started: float

@@ -47,7 +47,7 @@ class WebhookFailure(Exception):
 
 
 class WebhookBusy(Exception):
-    """This process has too many requests open, in all or to this host; nothing was sent.
+    """Too many requests are open: in all, of this owner, or of it to this host; nothing was sent.
 
     No attempt was made and the endpoint is not at fault, so it does not count. Try again later.
     """

@@ -13,6 +13,8 @@ _TURN: Final = "activities/webhooks/turn.py"
 _HEALTH: Final = "activities/webhooks/endpoint_health.py"
 _CLOCK: Final = "activities/webhooks/turn_clock.py"
 _ATTEMPTS: Final = "activities/webhooks/attempts.py"
+_TENANT_SHARES: Final = "activities/webhooks/tenant_shares.py"
+_CLIENT: Final = "providers/webhooks/client.py"
 _SECRETS: Final = "models/rules/webhooks/endpoint_secrets.py"
 _WORKFLOW: Final = "workflows/webhooks/workflow.py"
 
@@ -22,6 +24,8 @@ _CRASHES: Final = ("tests/webhooks/test_crashes.py",)
 _LAW: Final = ("tests/webhooks/test_wake_up_law.py",)
 _WAKING: Final = ("tests/webhooks/test_waking.py",)
 _WORKFLOWS: Final = ("tests/webhooks/test_workflow.py",)
+_SHARES: Final = ("tests/webhooks/test_tenant_shares.py",)
+_HANGS: Final = ("tests/webhooks/client/test_hangs.py",)
 _DELETING: Final = ("tests/webhooks/test_expired_deliveries.py",)
 
 FAULTS: Final = (
@@ -36,7 +40,7 @@ FAULTS: Final = (
     Fault(
         "every worker wakes an endpoint",
         _WAKE_UPS,
-        "TAKE_SLEEPING",
+        "_SLEEPS",
         "e.awake_since IS NULL",
         "TRUE",
         _WAKING,
@@ -44,7 +48,7 @@ FAULTS: Final = (
     Fault(
         "a wake-up that was lost is not repeated",
         _WAKE_UPS,
-        "TAKE_SLEEPING",
+        "_SLEEPS",
         "OR e.awake_since < clock_timestamp()",
         "OR e.awake_since > clock_timestamp()",
         _WAKING,
@@ -96,6 +100,38 @@ FAULTS: Final = (
         "if not caused_by_input(error):",
         "if True:",
         _DELIVERING,
+    ),
+    Fault(
+        "one tenant's endpoints are woken before those of others",
+        _WAKE_UPS,
+        "TAKE_SLEEPING",
+        "PARTITION BY e.tenant_id ORDER",
+        "ORDER",
+        _SHARES,
+    ),
+    Fault(
+        "a tenant's turns use all slots of a worker",
+        _TENANT_SHARES,
+        "TenantShares._is_used_up",
+        "self._turns[tenant_id] >= self._most",
+        "False",
+        _SHARES,
+    ),
+    Fault(
+        "failing endpoints use the whole share of their tenant",
+        _TENANT_SHARES,
+        "TenantShares._is_used_up",
+        "return failing and",
+        "return False and",
+        _SHARES,
+    ),
+    Fault(
+        "one owner's requests to a host count for all owners",
+        _CLIENT,
+        "WebhookClient._slot",
+        "self._hosts[owner, host] >= self._per_host",
+        "sum(n for key, n in self._hosts.items() if key[1] == host) >= self._per_host",
+        _HANGS,
     ),
     Fault(
         "a busy client counts as a failed attempt",

@@ -51,7 +51,9 @@ class Interrupted:
         self.reached = asyncio.Event()
         self.held = AsyncExitStack()
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> WebhookResponse:
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, owner: int
+    ) -> WebhookResponse:
         """Post, unless the worker ends before."""
         self._posts += 1
         if self._step is Step.BEFORE_THE_POST or (
@@ -60,7 +62,7 @@ class Interrupted:
             await self._stop()
         if self._step is Step.WHILE_IT_CONCLUDES:
             await self._lock_deliveries()
-        answer = await self._plain(url, headers, body)
+        answer = await self._plain(url, headers, body, owner=owner)
         if self._step is Step.AFTER_THE_POST:
             await self._stop()
         return answer
@@ -163,13 +165,17 @@ async def test_a_locked_row_is_concluded_once_it_is_free(
 async def test_a_busy_client_is_asked_again_and_counts_as_no_attempt(
     harness: EndpointHarness,
 ) -> None:
-    async def busy(url: str, headers: Mapping[str, str], body: bytes) -> WebhookResponse:
+    async def busy(
+        url: str, headers: Mapping[str, str], body: bytes, *, owner: int
+    ) -> WebhookResponse:
         raise WebhookBusy
 
     await harness.message()
     plain, harness.post = harness.post, busy
     result = await harness.turn()
-    assert (result.failed, result.next_in, result.pausing) == (0, SECOND, True)
+    assert (result.failed, result.pausing) == (0, True)
+    assert result.next_in is not None
+    assert SECOND <= result.next_in <= 3 * SECOND
     assert (await harness.reload()).failures == 0
     harness.post = plain
     assert (await harness.turn()).succeeded == 1
@@ -194,7 +200,9 @@ async def test_a_database_that_is_away_ends_no_delivery(
 async def test_a_client_that_fails_unexpectedly_counts_as_an_attempt(
     harness: EndpointHarness,
 ) -> None:
-    async def broken(url: str, headers: Mapping[str, str], body: bytes) -> WebhookResponse:
+    async def broken(
+        url: str, headers: Mapping[str, str], body: bytes, *, owner: int
+    ) -> WebhookResponse:
         raise RuntimeError(url)
 
     await harness.message()

@@ -206,10 +206,10 @@ async def test_what_is_recorded_during_a_turn_is_delivered_by_it(
     await harness.message()
     recorded: list[int] = []
 
-    async def post_and_record(url, headers, body):  # type: ignore[no-untyped-def]
+    async def post_and_record(url, headers, body, *, owner):  # type: ignore[no-untyped-def]
         if not recorded:
             recorded.append(await harness.message())
-        return await plain(url, headers, body)
+        return await plain(url, headers, body, owner=owner)
 
     plain, harness.post = harness.post, post_and_record
     assert await harness.turn() == DeliverResult(succeeded=2)

@@ -174,9 +174,9 @@ async def test_an_endpoint_that_answers_gone_is_disabled_and_its_deliveries_fail
 async def test_an_answer_of_the_previous_url_says_nothing_about_the_new_one(
     harness: EndpointHarness, receiver: Receiver
 ) -> None:
-    async def post_while_it_moves(url, headers, body):  # type: ignore[no-untyped-def]
+    async def post_while_it_moves(url, headers, body, *, owner):  # type: ignore[no-untyped-def]
         await harness.set(url=f"{receiver.url}?new")
-        return await plain(url, headers, body)
+        return await plain(url, headers, body, owner=owner)
 
     receiver.reply = lambda _: Reply(status=410)
     plain, harness.post = harness.post, post_while_it_moves
@@ -345,9 +345,9 @@ async def test_a_healthy_endpoint_is_not_written_for_each_delivery(
     for _ in range(5):
         await harness.message()
 
-    async def post_and_compare(url, headers, body):  # type: ignore[no-untyped-def]
+    async def post_and_compare(url, headers, body, *, owner):  # type: ignore[no-untyped-def]
         assert await version() == before
-        return await plain(url, headers, body)
+        return await plain(url, headers, body, owner=owner)
 
     plain, harness.post = harness.post, post_and_compare
     assert (await harness.turn()).succeeded == 5

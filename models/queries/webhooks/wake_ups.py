@@ -14,9 +14,14 @@ LOST_AFTER: Final = timedelta(minutes=2)
 
 # It skips from endpoint to endpoint by index: the first entry of each tells when its earliest
 # delivery is due, so many pending deliveries of one endpoint cost as much as one. Of several
-# workers one wakes an endpoint, because the others skip its locked row, or see it awake.
+# workers one wakes an endpoint, because the others skip its locked row, or see it awake. Tenants
+# take turns, so that one with many endpoints delays the others little. A row can't be locked where
+# it is numbered; the lock checks again that it sleeps.
+_SLEEPS: Final = """
+    (e.awake_since IS NULL OR e.awake_since < clock_timestamp() - CAST(:lost_after AS interval))
+"""
 TAKE_SLEEPING: Final = text(
-    """
+    f"""
     WITH RECURSIVE earliest AS (
         (SELECT tenant_id, endpoint_id, due_at FROM webhook_delivery
           WHERE status = 'PENDING'
@@ -27,21 +32,27 @@ TAKE_SLEEPING: Final = text(
              WHERE status = 'PENDING'
                AND (d.tenant_id, d.endpoint_id) > (earliest.tenant_id, earliest.endpoint_id)
              ORDER BY tenant_id, endpoint_id, due_at, id LIMIT 1) following
-    ), sleeping AS (
-        SELECT e.tenant_id, e.id
+    ), numbered AS (
+        SELECT e.tenant_id, e.id, earliest.due_at,
+               row_number() OVER (PARTITION BY e.tenant_id ORDER BY earliest.due_at) AS number
           FROM earliest JOIN webhook_endpoint e
             ON e.tenant_id = earliest.tenant_id AND e.id = earliest.endpoint_id
-         WHERE earliest.due_at <= clock_timestamp()
-           AND (e.awake_since IS NULL
-                OR e.awake_since < clock_timestamp() - CAST(:lost_after AS interval))
-         ORDER BY earliest.due_at LIMIT :most
+         WHERE earliest.due_at <= clock_timestamp() AND {_SLEEPS}
+    ), sleeping AS (
+        SELECT e.tenant_id, e.id, numbered.number, numbered.due_at
+          FROM numbered JOIN webhook_endpoint e
+            ON e.tenant_id = numbered.tenant_id AND e.id = numbered.id
+         WHERE {_SLEEPS}
+         ORDER BY numbered.number, numbered.due_at LIMIT :most
            FOR NO KEY UPDATE OF e SKIP LOCKED
+    ), taken AS (
+        UPDATE webhook_endpoint e SET awake_since = clock_timestamp()
+          FROM sleeping
+         WHERE e.tenant_id = sleeping.tenant_id AND e.id = sleeping.id
+        RETURNING e.tenant_id, e.id, e.public_id, sleeping.number, sleeping.due_at
     )
-    UPDATE webhook_endpoint e SET awake_since = clock_timestamp()
-      FROM sleeping
-     WHERE e.tenant_id = sleeping.tenant_id AND e.id = sleeping.id
-    RETURNING e.tenant_id, e.id, e.public_id
-    """
+    SELECT tenant_id, id, public_id FROM taken ORDER BY number, due_at
+    """  # noqa: S608 - a constant
 )
 
 _PUT_BACK: Final = text(
@@ -55,7 +66,10 @@ _PUT_BACK: Final = text(
 
 
 async def take_sleeping(db: WriteSession, *, most: int) -> Sequence[EndpointKey]:
-    """Return endpoints of all tenants to be woken now, and note that they are awake."""
+    """Return endpoints to be woken now, in turns over all tenants; note that they are awake.
+
+    First one of each tenant, then the second of each, and so on.
+    """
     rows = await db.execute(TAKE_SLEEPING, {"lost_after": LOST_AFTER, "most": most})
     return [
         EndpointKey(tenant_id=row.tenant_id, endpoint_id=row.id, public_id=row.public_id)

@@ -26,7 +26,7 @@ ALERTED_AFTER: Final = timedelta(minutes=5)
 """If many deliveries fail, none of them reaches the third attempt soon."""
 
 MOST_CONCURRENT: Final = 8
-"""A worker has 400 connections: fewer than 50 endpoints that begin to hang can't use them up."""
+"""A tenant has 100 connections of a worker: 12 endpoints that begin to hang can't use them up."""
 
 _PAUSED_AFTER: Final = 3
 """Failed attempts in a row after which an endpoint is tried only now and then."""

@@ -27,7 +27,7 @@ OTHER_PUBLIC = "2606:4700:4700::1111"
 
 async def failed(client: WebhookClient, url: str) -> WebhookFailure:
     with pytest.raises(WebhookFailure) as caught:
-        await client.post(url, {}, b"{}")
+        await client.post(url, {}, b"{}", owner=1)
     return caught.value
 
 
@@ -36,7 +36,9 @@ async def test_the_server_sees_its_name_and_the_whole_request(authority: Authori
         wires = Wires({PUBLIC: receiver.port})
         client = client_of(authority, wires)
         url = f"https://{HOST}:8443/hooks/%C3%BC?token=a b".replace(" ", "%20")
-        got = await client.post(url, {"webhook-id": "evt_1", "X-Own": "a, b"}, b'{"n":"\xc3\xa9"}')
+        got = await client.post(
+            url, {"webhook-id": "evt_1", "X-Own": "a, b"}, b'{"n":"\xc3\xa9"}', owner=1
+        )
     assert (got.status_code, got.text, got.retry_after, got.succeeded) == (200, "ok", None, True)
     assert 0 < got.duration_ms < 15_000
     assert wires.asked == [(PUBLIC, 8443)]
@@ -90,7 +92,7 @@ async def test_a_name_whose_second_answer_differs_is_looked_up_once(authority: A
     async with receiving(answer(OK), authority.server(HOST)) as receiver:
         wires = Wires({PUBLIC: receiver.port})
         client = client_of(authority, wires, resolve=names)
-        assert (await client.post(f"https://{HOST}/", {}, b"{}")).succeeded
+        assert (await client.post(f"https://{HOST}/", {}, b"{}", owner=1)).succeeded
         assert (names.asked.total(), wires.asked) == (1, [(PUBLIC, 443)])
         failure = await failed(client, f"https://{HOST}/")
     assert (failure.reason, wires.asked) == (Reason.ADDRESS_NOT_ALLOWED, [(PUBLIC, 443)])
@@ -101,7 +103,7 @@ async def test_the_next_address_is_tried_if_one_takes_no_connection(authority: A
         wires = Wires({OTHER_PUBLIC: receiver.port})
         names = Names.always("1.1.1.1", OTHER_PUBLIC, PUBLIC)
         client = client_of(authority, wires, resolve=names)
-        assert (await client.post(f"https://{HOST}/", {}, b"{}")).succeeded
+        assert (await client.post(f"https://{HOST}/", {}, b"{}", owner=1)).succeeded
     assert wires.asked == [("1.1.1.1", 443), (OTHER_PUBLIC, 443)]
     assert receiver.connections == 1
 
@@ -148,7 +150,7 @@ async def test_a_certificate_of_an_address_fits_a_url_with_it(authority: Authori
     async with receiving(answer(OK), authority.server(PUBLIC)) as receiver:
         wires, names = Wires({PUBLIC: receiver.port}), Names()
         client = client_of(authority, wires, resolve=names)
-        assert (await client.post(f"https://{PUBLIC}/", {}, b"{}")).succeeded
+        assert (await client.post(f"https://{PUBLIC}/", {}, b"{}", owner=1)).succeeded
     assert (receiver.server_names, names.asked.total()) == ([None], 0)
     assert dict(receiver.talks[0].headers)["host"] == PUBLIC
 
@@ -175,7 +177,7 @@ async def test_the_proxies_of_the_environment_are_not_used(
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         client = WebhookClient(local=True)
-        got = await client.post(f"http://localhost:{receiver.port}/hooks/a", {}, b"{}")
+        got = await client.post(f"http://localhost:{receiver.port}/hooks/a", {}, b"{}", owner=1)
     assert (got.succeeded, receiver.connections, proxy.connections) == (True, 1, 0)
     assert dict(receiver.talks[0].headers)["host"] == f"localhost:{receiver.port}"
 
@@ -187,7 +189,7 @@ async def test_only_the_local_demo_reaches_this_machine(authority: Authority) ->
             for local in (True, False):
                 client = WebhookClient(local=local, resolve=names, ssl_context=authority.client)
                 if local:
-                    assert (await client.post(url, {}, b"{}")).succeeded
+                    assert (await client.post(url, {}, b"{}", owner=1)).succeeded
                 else:
                     assert (await failed(client, url)).reason is Reason.ADDRESS_NOT_ALLOWED
     assert len(receiver.talks) == 2
@@ -222,5 +224,5 @@ async def test_a_header_that_cannot_be_sent_is_a_mistake_of_ours(
 ) -> None:
     client = client_of(authority, Wires({}))
     with pytest.raises(ValueError, match="cannot be sent") as caught:
-        await client.post(f"https://{HOST}/", {name: value}, b"{}")
+        await client.post(f"https://{HOST}/", {name: value}, b"{}", owner=1)
     assert "hidden" not in str(caught.value)

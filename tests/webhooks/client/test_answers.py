@@ -41,7 +41,7 @@ async def posted(act: Act) -> WebhookResponse | WebhookFailure:
         client = WebhookClient(local=True, ssl_context=NO_TLS, clock=lambda: NOW)
         try:
             got: WebhookResponse | WebhookFailure = await client.post(
-                f"http://127.0.0.1:{receiver.port}/", {}, b"{}"
+                f"http://127.0.0.1:{receiver.port}/", {}, b"{}", owner=1
             )
         except WebhookFailure as failure:
             got = failure
@@ -236,7 +236,7 @@ async def test_cookies_are_not_kept(authority: Authority) -> None:
     async with receiving(answer(cookie), authority.server(HOST)) as receiver:
         client = client_of(authority, Wires({PUBLIC: receiver.port}))
         for _ in range(2):
-            await client.post(f"https://{HOST}/", {}, b"{}")
+            await client.post(f"https://{HOST}/", {}, b"{}", owner=1)
     assert [dict(talk.headers).get("cookie") for talk in receiver.talks] == [None, None]
     assert receiver.connections == 2
 
@@ -251,7 +251,7 @@ async def test_logs_and_errors_tell_no_secrets(
             client = client_of(authority, Wires({PUBLIC: receiver.port}))
             try:
                 got = await client.post(
-                    f"https://{HOST}/hidden?hidden", {"x-a": "hidden"}, b"hidden"
+                    f"https://{HOST}/hidden?hidden", {"x-a": "hidden"}, b"hidden", owner=1
                 )
                 told.append(repr(got))
             except WebhookFailure as failure:
@@ -269,5 +269,5 @@ async def test_two_requests_of_one_client_run_side_by_side(authority: Authority)
 
     async with receiving(meet, authority.server(HOST)) as receiver:
         client = client_of(authority, Wires({PUBLIC: receiver.port}))
-        posts = (client.post(f"https://{HOST}/", {}, b"{}") for _ in range(2))
+        posts = (client.post(f"https://{HOST}/", {}, b"{}", owner=1) for _ in range(2))
         assert [got.succeeded for got in await asyncio.gather(*posts)] == [True, True]

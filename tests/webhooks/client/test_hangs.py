@@ -48,7 +48,7 @@ def dripping(*parts: bytes, drop: bytes) -> Act:
 
 async def timed_out(client: WebhookClient, url: str, body: bytes = b"{}") -> None:
     with pytest.raises(WebhookFailure) as caught:
-        await client.post(url, {}, body)
+        await client.post(url, {}, body, owner=1)
     assert caught.value.reason is Reason.TIMEOUT
     assert DEADLINE * 1000 - 50 <= caught.value.duration_ms < LATE
 
@@ -133,19 +133,42 @@ async def test_a_hanging_host_uses_up_its_own_connections_alone(authority: Autho
         wires = Wires({"1.1.1.1": deaf.port, PUBLIC: well.port})
         client = client_of(authority, wires, resolve=names, per_host=3, connections=5)
         hanging = [
-            asyncio.create_task(client.post(f"https://{HOST}:{8000 + n}/", {}, b"{}"))
+            asyncio.create_task(client.post(f"https://{HOST}:{8000 + n}/", {}, b"{}", owner=1))
             for n in range(3)
         ]
         await deaf.until_heard(3)
         with pytest.raises(WebhookBusy):
-            await client.post(f"https://{HOST}/", {}, b"{}")
-        assert (await client.post("https://other.example.com/", {}, b"{}")).succeeded
+            await client.post(f"https://{HOST}/", {}, b"{}", owner=1)
+        assert (await client.post("https://other.example.com/", {}, b"{}", owner=1)).succeeded
         for task in hanging:
             task.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
         deaf.act = answer(OK)
-        assert (await client.post(f"https://{HOST}/", {}, b"{}")).succeeded
+        assert (await client.post(f"https://{HOST}/", {}, b"{}", owner=1)).succeeded
     assert len(deaf.talks) == 4
+
+
+async def test_an_owner_uses_up_neither_the_host_nor_the_connections_of_others(
+    authority: Authority,
+) -> None:
+    """One owner's requests hang at the host of another one, and at as many hosts as it may."""
+    async with receiving(hang, authority.server("*.example.com")) as receiver:
+        wires = Wires({PUBLIC: receiver.port})
+        client = client_of(authority, wires, per_host=3, per_owner=4, connections=8)
+        urls = [f"https://{HOST}/{n}" for n in range(3)] + ["https://other.example.com/"]
+        hanging = [asyncio.create_task(client.post(url, {}, b"{}", owner=1)) for url in urls]
+        await receiver.until_heard(4)
+        with pytest.raises(WebhookBusy):
+            await client.post("https://third.example.com/", {}, b"{}", owner=1)
+        receiver.act = answer(OK)
+        posts = [client.post(f"https://{HOST}/", {}, b"{}", owner=2) for _ in range(3)]
+        assert all(got.succeeded for got in await asyncio.gather(*posts))
+        assert not any(task.done() for task in hanging)
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+        assert (await client.post(f"https://{HOST}/", {}, b"{}", owner=1)).succeeded
+    assert len(receiver.talks) == 8
 
 
 async def test_the_connections_of_a_process_are_limited(authority: Authority) -> None:
@@ -154,11 +177,11 @@ async def test_the_connections_of_a_process_are_limited(authority: Authority) ->
         client = client_of(
             authority, Wires({PUBLIC: receiver.port}), connections=3, deadline=DEADLINE
         )
-        posts = (client.post(f"https://{host}/", {}, b"{}") for host in hosts)
+        posts = (client.post(f"https://{host}/", {}, b"{}", owner=1) for host in hosts)
         ended = await asyncio.gather(*posts, return_exceptions=True)
         assert [type(each) for each in ended] == [WebhookFailure] * 3 + [WebhookBusy]
         receiver.act = answer(OK)
-        assert (await client.post(f"https://{hosts[3]}/", {}, b"{}")).succeeded
+        assert (await client.post(f"https://{hosts[3]}/", {}, b"{}", owner=1)).succeeded
     assert receiver.connections == 4
 
 
@@ -176,7 +199,8 @@ async def test_forty_of_fifty_endpoints_are_not_delayed_by_ten_that_hang(
     async with receiving(some_hang, authority.server("*.example.com")) as receiver:
         client = client_of(authority, Wires({PUBLIC: receiver.port}), deadline=LATE / 1000)
         posts = {
-            host: asyncio.create_task(client.post(f"https://{host}/", {}, b"{}")) for host in hosts
+            host: asyncio.create_task(client.post(f"https://{host}/", {}, b"{}", owner=1))
+            for host in hosts
         }
         answered = [await posts[host] for host in hosts if host not in deaf]
         assert len(answered) == 40

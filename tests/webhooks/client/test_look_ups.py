@@ -146,7 +146,7 @@ async def test_fifty_look_ups_without_an_answer_end_at_the_deadline_and_hold_no_
             deadline=3,
         )
         posts = [
-            asyncio.create_task(client.post(f"https://host{n}.example.com/", {}, b"{}"))
+            asyncio.create_task(client.post(f"https://host{n}.example.com/", {}, b"{}", owner=1))
             for n in range(50)
         ]
         await asyncio.wait_for(server.many.wait(), 60)
