@@ -42,7 +42,7 @@ _SLOTS: Final[dict[str, dict[str, int]]] = {
 """Slots of queues that differ from Temporal's defaults.
 
 An endpoint that hangs occupies one slot of `webhooks` for 15 s at a time, and then pauses for up to
-30 s.
+30 s. A tenant occupies at most `tenant_shares.TURNS_PER_TENANT` of them.
 """
 
 _MESSAGE_SLOTS: Final = 100
