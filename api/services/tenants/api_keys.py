@@ -1,7 +1,8 @@
 """API keys: create, list and delete, within what the caller's own key may do."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, NoContent, find_answer, store_answer
@@ -21,6 +22,9 @@ from models.rules.tenants.key_grants import is_valid_longer, scopes_lacking
 from models.session import Database, WriteSession
 from models.tables.base import row_id
 from models.tables.tenant import ApiKey
+
+_LATEST_EXPIRY: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""Python reads no later year, and the time zone of a database session may be ahead of UTC."""
 
 
 class ApiKeys:
@@ -126,15 +130,24 @@ def _check_grant(caller: Caller, order: V1KeyRequest, now: datetime) -> None:
             f"This API key lacks {', '.join(lacking)}, and a key gives no scope that it has not. "
             "Leave it out, or use a key that has it."
         )
-    if order.expires_at is not None and order.expires_at <= now:
-        reason = "must be in the future"
-        raise ValidationFailed(f"expiresAt {reason}", (("expiresAt", reason),))
+    if order.expires_at is not None:
+        _check_expiry(order.expires_at, now)
     if is_valid_longer(order.expires_at, caller.expires_at):
         assert caller.expires_at is not None
         raise ScopeMissing(
             f"This API key expires at {instant(caller.expires_at)}, so it creates no key that is "
             "valid longer. Set expiresAt to that time or an earlier one."
         )
+
+
+def _check_expiry(expires_at: datetime, now: datetime) -> None:
+    reason = None
+    if expires_at <= now:
+        reason = "must be in the future"
+    elif expires_at >= _LATEST_EXPIRY:
+        reason = f"must be before the year {_LATEST_EXPIRY.year}"
+    if reason is not None:
+        raise ValidationFailed(f"expiresAt {reason}", (("expiresAt", reason),))
 
 
 async def _ends_admin(db: WriteSession, key: ApiKey, now: datetime) -> bool:
