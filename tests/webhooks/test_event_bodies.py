@@ -174,10 +174,13 @@ async def test_an_alert_is_told_when_it_is_raised_and_when_it_is_resolved(
     assert resolved["data"]["resolvedAt"] is not None
 
 
-async def test_a_closed_day_is_told_with_its_merchants(database: Database, owner: Owner) -> None:
+async def test_a_closed_day_is_told_unless_it_is_empty_and_before_the_tenant(
+    database: Database, owner: Owner
+) -> None:
     endpoint = await make_endpoint(database, owner)
     of_merchant = await make_endpoint(database, owner, merchant_id=owner.merchant_id)
-    day = NOW.date() - timedelta(days=1)
+    today = datetime.now(UTC).date()
+    day, before = today - timedelta(days=1), today - timedelta(days=2)
     async with database.transaction() as db:
         for merchant, channel in (
             (0, Channel.EMAIL),
@@ -193,14 +196,14 @@ async def test_a_closed_day_is_told_with_its_merchants(database: Database, owner
                     messages=1,
                 )
             )
-    for closed in (day, day - timedelta(days=1), day):
+    for closed in (day, before, today, day):
         async with database.transaction() as db:
             assert await close_day(db, tenant_id=owner.tenant_id, day=closed, now=NOW) is None
     events = await events_of(database, endpoint)
     assert [event["type"] for event in events] == ["usage.finalized"] * 2
     assert [event["data"] for event in events] == [
         {"day": day.isoformat(), "merchants": [owner.merchant], "merchantCount": 1},
-        {"day": (day - timedelta(days=1)).isoformat(), "merchants": [], "merchantCount": 0},
+        {"day": today.isoformat(), "merchants": [], "merchantCount": 0},
     ]
     assert not await deliveries_of(database, of_merchant)
 

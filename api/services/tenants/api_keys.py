@@ -1,8 +1,7 @@
 """API keys: create, list and delete, within what the caller's own key may do."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
 
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, NoContent, find_answer, store_answer
@@ -18,13 +17,10 @@ from models.queries.tenants import api_keys
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import get_merchant, narrow_scope
 from models.rules.tenants.credentials import new_credentials
-from models.rules.tenants.key_grants import is_valid_longer, scopes_lacking
+from models.rules.tenants.key_grants import LATEST_EXPIRY, is_valid_longer, scopes_lacking
 from models.session import Database, WriteSession
 from models.tables.base import row_id
 from models.tables.tenant import ApiKey
-
-_LATEST_EXPIRY: Final = datetime(9999, 1, 1, tzinfo=UTC)
-"""Python reads no later year, and the time zone of a database session may be ahead of UTC."""
 
 
 class ApiKeys:
@@ -144,8 +140,8 @@ def _check_expiry(expires_at: datetime, now: datetime) -> None:
     reason = None
     if expires_at <= now:
         reason = "must be in the future"
-    elif expires_at >= _LATEST_EXPIRY:
-        reason = f"must be before the year {_LATEST_EXPIRY.year}"
+    elif expires_at >= LATEST_EXPIRY:
+        reason = f"must be before the year {LATEST_EXPIRY.year}"
     if reason is not None:
         raise ValidationFailed(f"expiresAt {reason}", (("expiresAt", reason),))
 

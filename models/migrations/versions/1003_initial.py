@@ -141,11 +141,16 @@ _UPGRADE_EVENTS = """
         EXECUTE FUNCTION record_upgrade_event();
 """
 
+# Closing begins with the day before a tenant's creation; without usage, that day is not told of.
 _USAGE_EVENTS = """
     CREATE FUNCTION record_usage_event() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        PERFORM record_webhook_event(NEW.tenant_id, 0, 'usage.finalized', 'USAGE', 0, 1,
-                                     jsonb_build_object('day', NEW.day));
+        IF EXISTS (SELECT FROM tenant WHERE id = NEW.tenant_id
+                    AND NEW.day >= CAST(created_at AT TIME ZONE 'UTC' AS date))
+           OR EXISTS (SELECT FROM usage_day WHERE tenant_id = NEW.tenant_id AND day = NEW.day) THEN
+            PERFORM record_webhook_event(NEW.tenant_id, 0, 'usage.finalized', 'USAGE', 0, 1,
+                                         jsonb_build_object('day', NEW.day));
+        END IF;
         RETURN NULL;
     END $$;
     CREATE TRIGGER usage_day_closed AFTER INSERT ON usage_closing
