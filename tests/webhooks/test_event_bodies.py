@@ -251,21 +251,6 @@ async def test_an_upgrade_without_credits_has_failed(
     assert (event["data"]["paymentStatus"], event["data"]["fulfilled"]) == (status, False)
 
 
-async def test_an_event_that_cannot_be_rendered_does_not_affect_others(
-    database: Database, owner: Owner
-) -> None:
-    endpoint = await make_endpoint(database, owner)
-    for _ in range(3):
-        await make_message(database, new_message(owner))
-    broken, gone, good = await deliveries_of(database, endpoint)
-    broken.state = {"status": "NO_SUCH_STATUS"}
-    gone.subject_id = 1
-    bodies = await rendered(database, [broken, gone, good])
-    assert bodies[:2] == [None, None]
-    assert bodies[2]["id"] == str(good.event_id)
-    assert await rendered(database, [broken]) == [None]
-
-
 async def test_bodies_keep_the_order_of_events_of_different_kinds(
     database: Database, owner: Owner
 ) -> None:
