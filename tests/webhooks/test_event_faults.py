@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from models.enums import WebhookEventType, WebhookSubject
 from models.session import Database
 from tests.factories import Owner, make_message, new_message
 from tests.webhooks.endpoints import deliveries_of, make_endpoint
@@ -57,6 +58,20 @@ async def test_a_fault_of_one_event_is_told_from_those_of_all(
     good_1, none, good_2 = await rendered(database, [first, broken, last])
     assert none is None
     assert [good_1["id"], good_2["id"]] == [str(first.event_id), str(last.event_id)]
+
+
+async def test_a_status_without_a_registry_does_not_hold_up_other_events(
+    database: Database, owner: Owner
+) -> None:
+    endpoint = await make_endpoint(database, owner)
+    for _ in range(2):
+        await make_message(database, new_message(owner))
+    status, good = await deliveries_of(database, endpoint)
+    status.subject = WebhookSubject.COMPLIANCE
+    status.type = WebhookEventType.COMPLIANCE_CHANGED
+    none, body = await rendered(database, [status, good])  # no registry is configured
+    assert none is None
+    assert body["id"] == str(good.event_id)
 
 
 async def test_a_database_that_is_away_fails_the_whole_step(

@@ -10,6 +10,7 @@ from api.schemas.webhook_events import EVENT_SCHEMAS
 from api.services.registration.status import MessagingStatus
 from api.services.webhooks import event_views
 from models.enums import WebhookSubject
+from models.errors import TemporarilyUnavailable
 from models.queries.tenants.visibility import CallerScope
 from models.queries.webhooks.events import StoredEvent
 from models.queries.webhooks.subjects import find_merchant_names
@@ -92,7 +93,12 @@ class EventBodies:
         if event.merchant_id not in names:
             return None
         scope = CallerScope(tenant_id=event.tenant_id, merchant_id=None)
-        return await self._status.get(scope, names[event.merchant_id])
+        try:
+            return await self._status.get(scope, names[event.merchant_id])
+        except TemporarilyUnavailable as fault:
+            # No registry is configured for the tenant any more: a retry would hold up all events.
+            _log_fault(event, fault)
+            return None
 
 
 def _body(event: StoredEvent, view: View) -> bytes:
