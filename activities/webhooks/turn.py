@@ -20,7 +20,6 @@ from models.metrics import WEBHOOK_ATTEMPTS, WEBHOOKS_ENDED
 from models.queries.webhooks import deliveries_due, delivery_outcomes
 from models.queries.webhooks.deliveries_due import DueDelivery, Endpoint, EndpointKey
 from models.queries.webhooks.delivery_outcomes import Outcome
-from models.queries.webhooks.events import StoredEvent
 from models.rules.system.failures import caused_by_input
 from models.rules.webhooks.endpoint_secrets import EndpointSecrets
 from models.rules.webhooks.retry_schedule import next_concurrency, next_gap
@@ -159,7 +158,7 @@ class Turn:
         after the others have ended.
         """
         health, before = EndpointHealth(endpoint), self._failed
-        bodies = await self._render([row.event for row in due])
+        bodies = await self._tools.bodies.render([row.event for row in due])
         ended = await asyncio.gather(
             *(self._deliver(endpoint, health, *one) for one in zip(due, bodies, strict=True)),
             return_exceptions=True,
@@ -175,18 +174,6 @@ class Turn:
             if wider != endpoint.concurrency:
                 await self._write(lambda db: delivery_outcomes.set_concurrency(db, endpoint, wider))
         return health.pause(self._clock.now)
-
-    async def _render(self, events: Sequence[StoredEvent]) -> Sequence[bytes | None]:
-        """Return the bodies; a fault of one event affects only that one."""
-        try:
-            return await self._tools.bodies.render(events)
-        except Exception as error:
-            if not caused_by_input(error):
-                raise
-            if len(events) == 1:
-                log.exception("an event can't be rendered", extra={"event": events[0].event_id})
-                return [None]
-        return [body for event in events for body in await self._render([event])]
 
     async def _deliver(
         self, endpoint: Endpoint, health: EndpointHealth, due: DueDelivery, body: bytes | None

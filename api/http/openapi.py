@@ -37,8 +37,9 @@ to requests per second and to concurrent requests. `RateLimit-Policy` and `RateL
 limit that is closest to being reached; a 429 response has `Retry-After`. A body counts as one more
 request per 256 KiB.
 
-**Pagination.** Lists are arrays. While there are more items, the header `Link: <…>; rel="next"`
-holds the URL of the next page.
+**Pagination.** Lists are arrays. While there may be more items, the header `Link: <…>; rel="next"`
+holds the URL of the next page. A page may hold fewer items than `limit`, even none, while there is
+a next one: continue until a page has no link.
 
 **Formats.** Times are ISO 8601 in UTC with milliseconds and `Z`. Phone numbers are E.164; in
 requests, spaces and `( ) . - /` between the digits are ignored.
@@ -93,7 +94,7 @@ _REPLAYED: Document = {
 }
 _LINK: Document = {
     "Link": {
-        "description": 'URL of the next page, `rel="next"`, while there are more items (RFC 8288). '
+        "description": 'URL of the next page, `rel="next"`; the last page has none (RFC 8288). '
         "It is relative to the URL of the request.",
         "schema": {"type": "string"},
     }

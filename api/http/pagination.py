@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Item]):
-    """A page of items; `end` is the public id of the last one if there are more."""
+    """A page of items; `end` is the public id after which the next page begins, if there is one."""
 
     items: Sequence[Item]
     end: int | None
@@ -42,11 +42,19 @@ class Page:
         """
         return None if self.cursor is None else _decode(self.cursor)
 
-    def cut(self, rows: Sequence[Item], public_id: Callable[[Item], int]) -> Slice[Item]:
-        """Cut a page from rows that were queried with one more than the limit."""
+    def cut(
+        self,
+        rows: Sequence[Item],
+        public_id: Callable[[Item], int],
+        examined: int | None = None,
+    ) -> Slice[Item]:
+        """Cut a page from rows that were queried with one more than the limit.
+
+        `examined` is the public id of the last row that a query examined if it ended early.
+        """
         kept = rows[: self.limit]
         more = len(rows) > self.limit
-        return Slice(kept, public_id(kept[-1]) if more else None)
+        return Slice(kept, public_id(kept[-1]) if more else examined)
 
     def show(self, found: Slice[Item], response: Response) -> list[Item]:
         """Return the page; its Link header keeps the other query parameters."""

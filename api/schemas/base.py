@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -14,6 +15,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from api.schemas.patterns import MERCHANT_ID
 
@@ -53,6 +55,13 @@ def _only_written_with_zone(given: Any) -> Any:
     raise ValueError("must be an ISO 8601 time with a time zone, such as 2026-04-16T13:20:00Z")
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # it is in the year 10000 or the year 0 there
+        raise PydanticCustomError("datetime_object_invalid", "no such time in UTC") from None
+
+
 Instant = Annotated[
     datetime,
     PlainSerializer(instant, return_type=str),
@@ -63,9 +72,10 @@ Instant = Annotated[
 GivenInstant = Annotated[
     AwareDatetime,
     BeforeValidator(_only_written_with_zone),
+    AfterValidator(_in_utc),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""A moment in a request."""
+"""A moment in a request, in UTC."""
 
 MerchantId = Annotated[str, StringConstraints(pattern=MERCHANT_ID)]
 """The integrator's identifier of a merchant."""

@@ -24,7 +24,7 @@ def _only_once(schema: JsonDict) -> None:
 _WHAT_SCOPES_ALLOW = (
     "What the key may do. `send`: messages, calls, e-mails, quotes, cancellations and consents. "
     "`read`: every GET that shows no secret. `billing`: upgrades. `admin`: everything else, such "
-    "as merchants, 10DLC registration, voice provisioning and keys."
+    "as merchants, 10DLC registration, voice provisioning, webhooks and keys."
 )
 
 

@@ -13,6 +13,7 @@ from cli.commands.operator_session import in_transaction
 from models.enums import KeyScope
 from models.queries.tenants import api_keys
 from models.rules.tenants.credentials import new_credentials
+from models.rules.tenants.key_grants import LATEST_EXPIRY
 from models.session import WriteSession
 from models.tables.tenant import ApiKey
 
@@ -36,12 +37,17 @@ def _read_expiry(given: str) -> datetime:
     try:
         expiry = datetime.fromisoformat(given)
         is_future = expiry > datetime.now(UTC)  # raises TypeError without a time zone
+        is_too_late = expiry >= LATEST_EXPIRY
     except (ValueError, TypeError) as error:
         raise typer.BadParameter(
             "Write a time with its zone, such as 2027-04-16T00:00:00Z.", param_hint="--expires"
         ) from error
     if not is_future:
         raise typer.BadParameter("The time is not in the future.", param_hint="--expires")
+    if is_too_late:
+        raise typer.BadParameter(
+            f"The time is not before the year {LATEST_EXPIRY.year}.", param_hint="--expires"
+        )
     return expiry
 
 

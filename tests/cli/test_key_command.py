@@ -77,6 +77,7 @@ def test_a_key_is_revoked_once(run: Run, tenant: str) -> None:
         ("--scopes", "SEND"),
         ("--expires", "soon"),
         ("--expires", "2999-04-16"),
+        ("--expires", "9999-12-31T23:59:59-14:00"),
         ("--expires", "2999-04-16T00:00:00"),
         ("--expires", (datetime(2020, 1, 1, tzinfo=UTC)).isoformat()),
         ("--expires", str(timedelta(days=1))),

@@ -164,5 +164,7 @@ async def test_a_late_report_corrects_unknown_once_and_takes_no_units_again(
 
     after = await integrator.everything()
     assert (await integrator.view(message_id))["status"] == "DELIVERED"
-    for table in ("ledger_entry", "allowance_month", "credit_account", "usage_record", "usage_day"):
+    for table in ("ledger_entry", "allowance_month", "credit_account", "usage_record"):
         assert after[table] == before[table]
+    ((usage,),), ((corrected_usage,),) = before["usage_day"], after["usage_day"]
+    assert corrected_usage == {**usage, "delivered": 1}

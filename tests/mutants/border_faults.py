@@ -36,7 +36,7 @@ def _under_another_name(function: str, table: str) -> Fault:
 FAULTS: Final = (
     _of_another_merchant("visible_merchants", "Merchant", "id"),
     _of_another_merchant("visible_consents", "Consent"),
-    _of_another_merchant("visible_messages", "Message"),
+    _of_another_merchant("visible_messages", "messages"),
     _of_another_merchant("visible_voice_users", "VoiceCredential"),
     _of_another_merchant("visible_alerts", "Alert"),
     _of_another_merchant("visible_payments", "Payment"),

@@ -10,6 +10,7 @@ _ALERTS: Final = "models/queries/webhooks/failing_alerts.py"
 _EXPIRED: Final = "models/queries/webhooks/expired_deliveries.py"
 _WAKE_UPS: Final = "models/queries/webhooks/wake_ups.py"
 _TURN: Final = "activities/webhooks/turn.py"
+_BODIES: Final = "api/services/webhooks/event_bodies.py"
 _HEALTH: Final = "activities/webhooks/endpoint_health.py"
 _CLOCK: Final = "activities/webhooks/turn_clock.py"
 _ATTEMPTS: Final = "activities/webhooks/attempts.py"
@@ -19,6 +20,7 @@ _SECRETS: Final = "models/rules/webhooks/endpoint_secrets.py"
 _WORKFLOW: Final = "workflows/webhooks/workflow.py"
 
 _DELIVERING: Final = ("tests/webhooks/test_delivering.py",)
+_RENDERING: Final = ("tests/webhooks/test_event_faults.py",)
 _FAILING: Final = ("tests/webhooks/test_failing.py",)
 _CRASHES: Final = ("tests/webhooks/test_crashes.py",)
 _LAW: Final = ("tests/webhooks/test_wake_up_law.py",)
@@ -95,11 +97,11 @@ FAULTS: Final = (
     ),
     Fault(
         "an event that can't be rendered holds up the others",
-        _TURN,
-        "Turn._render",
-        "if not caused_by_input(error):",
+        _BODIES,
+        "EventBodies._render",
+        "if not caused_by_input(fault):",
         "if True:",
-        _DELIVERING,
+        _RENDERING,
     ),
     Fault(
         "one tenant's endpoints are woken before those of others",

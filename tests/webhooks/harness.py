@@ -29,16 +29,13 @@ START_TO_CLOSE = policies.WEBHOOK_TURN + policies.WEBHOOK_ATTEMPT + 15 * SECOND
 
 
 class Bodies:
-    """Renders type, number and subject, without the database; `broken` raises, `gone` is None."""
+    """Renders type, number and subject, without the database; `gone` events can't be rendered."""
 
     def __init__(self) -> None:
-        self.broken: set[int] = set()
         self.gone: set[int] = set()
 
     async def render(self, events: Sequence[StoredEvent]) -> list[bytes | None]:
         """Return the bodies."""
-        if any(event.event_id in self.broken for event in events):
-            raise LookupError("a fault")
         return [None if event.event_id in self.gone else self._body(event) for event in events]
 
     def _body(self, event: StoredEvent) -> bytes:

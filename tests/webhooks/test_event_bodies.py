@@ -174,10 +174,13 @@ async def test_an_alert_is_told_when_it_is_raised_and_when_it_is_resolved(
     assert resolved["data"]["resolvedAt"] is not None
 
 
-async def test_a_closed_day_is_told_with_its_merchants(database: Database, owner: Owner) -> None:
+async def test_a_closed_day_is_told_unless_it_is_empty_and_before_the_tenant(
+    database: Database, owner: Owner
+) -> None:
     endpoint = await make_endpoint(database, owner)
     of_merchant = await make_endpoint(database, owner, merchant_id=owner.merchant_id)
-    day = NOW.date() - timedelta(days=1)
+    today = datetime.now(UTC).date()
+    day, before = today - timedelta(days=1), today - timedelta(days=2)
     async with database.transaction() as db:
         for merchant, channel in (
             (0, Channel.EMAIL),
@@ -193,14 +196,14 @@ async def test_a_closed_day_is_told_with_its_merchants(database: Database, owner
                     messages=1,
                 )
             )
-    for closed in (day, day - timedelta(days=1), day):
+    for closed in (day, before, today, day):
         async with database.transaction() as db:
             assert await close_day(db, tenant_id=owner.tenant_id, day=closed, now=NOW) is None
     events = await events_of(database, endpoint)
     assert [event["type"] for event in events] == ["usage.finalized"] * 2
     assert [event["data"] for event in events] == [
         {"day": day.isoformat(), "merchants": [owner.merchant], "merchantCount": 1},
-        {"day": (day - timedelta(days=1)).isoformat(), "merchants": [], "merchantCount": 0},
+        {"day": today.isoformat(), "merchants": [], "merchantCount": 0},
     ]
     assert not await deliveries_of(database, of_merchant)
 
@@ -246,21 +249,6 @@ async def test_an_upgrade_without_credits_has_failed(
     (event,) = await events_of(database, endpoint)
     assert event["type"] == "upgrade.failed"
     assert (event["data"]["paymentStatus"], event["data"]["fulfilled"]) == (status, False)
-
-
-async def test_an_event_that_cannot_be_rendered_does_not_affect_others(
-    database: Database, owner: Owner
-) -> None:
-    endpoint = await make_endpoint(database, owner)
-    for _ in range(3):
-        await make_message(database, new_message(owner))
-    broken, gone, good = await deliveries_of(database, endpoint)
-    broken.state = {"status": "NO_SUCH_STATUS"}
-    gone.subject_id = 1
-    bodies = await rendered(database, [broken, gone, good])
-    assert bodies[:2] == [None, None]
-    assert bodies[2]["id"] == str(good.event_id)
-    assert await rendered(database, [broken]) == [None]
 
 
 async def test_bodies_keep_the_order_of_events_of_different_kinds(

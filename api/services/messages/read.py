@@ -19,7 +19,7 @@ from models.queries.messages.read import (
     find_message,
     list_calls,
 )
-from models.queries.messages.search import MessageCriteria, list_messages
+from models.queries.messages.search import MOST_EXAMINED, MessageCriteria, list_messages
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
 from models.session import Database
@@ -55,10 +55,11 @@ class CallFilter:
 
 
 class Messages:
-    """Queries of messages."""
+    """Queries of messages; one request for a list examines about `most_examined` at most."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, most_examined: int = MOST_EXAMINED) -> None:
         self._database = database
+        self._most_examined = most_examined
 
     async def get(self, caller: Caller, message_id: str) -> MessageView:
         """Return one message."""
@@ -73,14 +74,21 @@ class Messages:
         return _call_view(message, view)
 
     async def list(self, caller: Caller, wanted: MessageFilter, page: Page) -> Slice[MessageView]:
-        """Return a page of messages, newest first."""
+        """Return a page of messages, newest first; while there is a next one it may be short."""
         criteria = self._criteria(wanted)
         async with self._database.read() as db:
             after = await find_cursor_row(db, Message, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, wanted.merchant_id)
         async with self._database.read_by_index() as listed:
-            rows = await list_messages(listed, scope, criteria, after=after, most=page.limit + 1)
-        found = _cut(page, rows)
+            listing = await list_messages(
+                listed,
+                scope,
+                criteria,
+                after=after,
+                most=page.limit + 1,
+                most_examined=self._most_examined,
+            )
+        found = _cut(page, listing.rows, listing.examined)
         async with self._database.read() as db:
             return Slice(await message_views(db, caller.tenant_id, found.items), found.end)
 
@@ -141,8 +149,8 @@ def read_message_id(given: str) -> int:
     return public_id
 
 
-def _cut(page: Page, rows: Sequence[Found]) -> Slice[Found]:
-    return page.cut(rows, lambda row: row[0].public_id)
+def _cut(page: Page, rows: Sequence[Found], examined: int | None = None) -> Slice[Found]:
+    return page.cut(rows, lambda row: row[0].public_id, examined)
 
 
 def _call_view(message: Message, view: MessageView) -> VoiceTtsCallView:

@@ -17,7 +17,7 @@ from models.queries.tenants import api_keys
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import get_merchant, narrow_scope
 from models.rules.tenants.credentials import new_credentials
-from models.rules.tenants.key_grants import is_valid_longer, scopes_lacking
+from models.rules.tenants.key_grants import LATEST_EXPIRY, is_valid_longer, scopes_lacking
 from models.session import Database, WriteSession
 from models.tables.base import row_id
 from models.tables.tenant import ApiKey
@@ -126,15 +126,24 @@ def _check_grant(caller: Caller, order: V1KeyRequest, now: datetime) -> None:
             f"This API key lacks {', '.join(lacking)}, and a key gives no scope that it has not. "
             "Leave it out, or use a key that has it."
         )
-    if order.expires_at is not None and order.expires_at <= now:
-        reason = "must be in the future"
-        raise ValidationFailed(f"expiresAt {reason}", (("expiresAt", reason),))
+    if order.expires_at is not None:
+        _check_expiry(order.expires_at, now)
     if is_valid_longer(order.expires_at, caller.expires_at):
         assert caller.expires_at is not None
         raise ScopeMissing(
             f"This API key expires at {instant(caller.expires_at)}, so it creates no key that is "
             "valid longer. Set expiresAt to that time or an earlier one."
         )
+
+
+def _check_expiry(expires_at: datetime, now: datetime) -> None:
+    reason = None
+    if expires_at <= now:
+        reason = "must be in the future"
+    elif expires_at >= LATEST_EXPIRY:
+        reason = f"must be before the year {LATEST_EXPIRY.year}"
+    if reason is not None:
+        raise ValidationFailed(f"expiresAt {reason}", (("expiresAt", reason),))
 
 
 async def _ends_admin(db: WriteSession, key: ApiKey, now: datetime) -> bool:

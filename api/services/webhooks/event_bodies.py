@@ -10,10 +10,11 @@ from api.schemas.webhook_events import EVENT_SCHEMAS
 from api.services.registration.status import MessagingStatus
 from api.services.webhooks import event_views
 from models.enums import WebhookSubject
-from models.errors import HexavoxError
+from models.errors import TemporarilyUnavailable
 from models.queries.tenants.visibility import CallerScope
 from models.queries.webhooks.events import StoredEvent
 from models.queries.webhooks.subjects import find_merchant_names
+from models.rules.system.failures import caused_by_input
 from models.session import Database, ReadSession
 from providers.registries import Registries
 
@@ -34,9 +35,6 @@ _BY_SUBJECT: Final[dict[WebhookSubject, _Render]] = {
 }
 """How subjects are rendered; COMPLIANCE needs the registries (`EventBodies._compliance_data`)."""
 
-_FAULTS: Final = (ValueError, TypeError, LookupError, AttributeError, HexavoxError)
-"""Faults of one event. A fault of the database concerns all: it is raised, and the step retried."""
-
 
 class EventBodies:
     """Renders events with the views of the API."""
@@ -49,30 +47,36 @@ class EventBodies:
         """Return the JSON body of each event, in order; the events are of one tenant.
 
         None means that it can't be rendered, because its subject is gone or because of a fault,
-        which is logged without its data.
+        which is logged without its data. A fault of infrastructure, such as a lost connection,
+        concerns all events: it is raised, and the step is retried.
         """
         by_subject: defaultdict[WebhookSubject, list[int]] = defaultdict(list)
         for place, event in enumerate(events):
             by_subject[event.subject].append(place)
         bodies: list[bytes | None] = [None] * len(events)
         for subject, places in by_subject.items():
-            chosen = [events[place] for place in places]
-            data = await self._data(subject, chosen)
-            for place, event, view in zip(places, chosen, data, strict=True):
-                bodies[place] = None if view is None else _body(event, view)
+            rendered = await self._render(subject, [events[place] for place in places])
+            for place, body in zip(places, rendered, strict=True):
+                bodies[place] = body
         return bodies
 
-    async def _data(
+    async def _render(
         self, subject: WebhookSubject, events: Sequence[StoredEvent]
-    ) -> Sequence[View | None]:
-        """Return the data of events of one kind of subject; a fault affects only its event."""
+    ) -> list[bytes | None]:
+        """Return the bodies of events of one kind of subject; a fault affects only its event."""
         try:
-            return await self._read(subject, events)
-        except _FAULTS as fault:
+            data = await self._read(subject, events)
+            return [
+                None if view is None else _body(event, view)
+                for event, view in zip(events, data, strict=True)
+            ]
+        except Exception as fault:
+            if not caused_by_input(fault):
+                raise
             if len(events) == 1:
                 _log_fault(events[0], fault)
                 return [None]
-        return [view for event in events for view in await self._data(subject, [event])]
+        return [body for event in events for body in await self._render(subject, [event])]
 
     async def _read(
         self, subject: WebhookSubject, events: Sequence[StoredEvent]
@@ -89,7 +93,12 @@ class EventBodies:
         if event.merchant_id not in names:
             return None
         scope = CallerScope(tenant_id=event.tenant_id, merchant_id=None)
-        return await self._status.get(scope, names[event.merchant_id])
+        try:
+            return await self._status.get(scope, names[event.merchant_id])
+        except TemporarilyUnavailable as fault:
+            # No registry is configured for the tenant any more: a retry would hold up all events.
+            _log_fault(event, fault)
+            return None
 
 
 def _body(event: StoredEvent, view: View) -> bytes:

@@ -37,8 +37,14 @@ _RECORD_WEBHOOK_EVENT = """
         event_subject text, of_subject bigint, event_number bigint, event_state jsonb
     ) RETURNS void LANGUAGE plpgsql AS $$
     DECLARE
-        new_event bigint := random_id;
+        new_event bigint;
     BEGIN
+        -- Most tenants have none; this costs less than an INSERT of no rows.
+        IF NOT EXISTS (SELECT FROM webhook_endpoint
+                        WHERE tenant_id = of_tenant AND deleted_at IS NULL) THEN
+            RETURN;
+        END IF;
+        new_event := random_id;
         INSERT INTO webhook_delivery
                (tenant_id, endpoint_id, event_id, type, merchant_id, subject, subject_id, number,
                 state, status, attempts, due_at, last_error, created_at)
@@ -141,11 +147,16 @@ _UPGRADE_EVENTS = """
         EXECUTE FUNCTION record_upgrade_event();
 """
 
+# Closing begins with the day before a tenant's creation; without usage, that day is not told of.
 _USAGE_EVENTS = """
     CREATE FUNCTION record_usage_event() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        PERFORM record_webhook_event(NEW.tenant_id, 0, 'usage.finalized', 'USAGE', 0, 1,
-                                     jsonb_build_object('day', NEW.day));
+        IF EXISTS (SELECT FROM tenant WHERE id = NEW.tenant_id
+                    AND NEW.day >= CAST(created_at AT TIME ZONE 'UTC' AS date))
+           OR EXISTS (SELECT FROM usage_day WHERE tenant_id = NEW.tenant_id AND day = NEW.day) THEN
+            PERFORM record_webhook_event(NEW.tenant_id, 0, 'usage.finalized', 'USAGE', 0, 1,
+                                         jsonb_build_object('day', NEW.day));
+        END IF;
         RETURN NULL;
     END $$;
     CREATE TRIGGER usage_day_closed AFTER INSERT ON usage_closing

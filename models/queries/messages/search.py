@@ -33,6 +33,9 @@ RARE: Final = 200
 _CHUNKS: Final = (1000, 5000)
 """Ids per statement of a walk through a longer list; the last size repeats."""
 
+MOST_EXAMINED: Final = 100_000
+"""Messages that one search examines, in about 50 statements; the next page goes on from there."""
+
 _END: Final = 2**63 - 1
 
 
@@ -55,6 +58,31 @@ class MessageCriteria:
     before: datetime | None
 
 
+_ANY: Final = MessageCriteria(
+    channel=None,
+    status=None,
+    contact_key=None,
+    recipient_key=None,
+    type=None,
+    idempotency_key=None,
+    metadata={},
+    since=None,
+    before=None,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundMessages:
+    """Messages, the newest first.
+
+    `examined` is the public id of the last message that was examined if the search ended there,
+    before the end of the list; the caller may read this message, whether it matches or not.
+    """
+
+    rows: Sequence[Found]
+    examined: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _List:
     """The list of one value, with its newest ids, at most one more than RARE."""
@@ -70,29 +98,57 @@ async def list_messages(
     *,
     after: int | None,
     most: int,
-) -> Sequence[Found]:
-    """Return messages, the newest first; `after` is the last id of the previous page.
+    most_examined: int = MOST_EXAMINED,
+) -> FoundMessages:
+    """Return messages; `after` is the id of the last message of the previous page.
 
     With the planner's choice of an index the list would read most of a tenant: a plan for any value
     takes each filter for equally rare, and no statistics tell which values occur together, or only
     in old messages. Therefore the rarest value is found first, and its list is read (decision 72).
+
+    Values that hardly ever occur together would let it read all of that list. After about
+    `most_examined` messages, but at least RARE, the search ends with what was found.
     """
     if not _conditions(Message, scope, wanted):
-        return await newest(db, visible_messages(scope), after, most)
+        return FoundMessages(rows=await newest(db, visible_messages(scope), after, most))
     span = await _span(db, scope, wanted, _END if after is None else after - 1)
     if wanted.idempotency_key is not None:
         ids = await _ids(db, _keyed(scope, wanted.idempotency_key, span))
-        return await _matching(db, scope, wanted, ids, most)
+        return FoundMessages(rows=await _matching(db, scope, wanted, ids, most))
     rarest = await _find_rarest(db, scope, wanted, span)
     found = [*await _matching(db, scope, wanted, rarest.ids, most)]
     ids, size = rarest.ids, RARE + 1
+    left = most_examined - size
     for following in chain(_CHUNKS, repeat(_CHUNKS[-1])):
         if len(found) == most or len(ids) < size:
             break
-        size, span = following, replace(span, last=ids[-1] - 1)
+        span = replace(span, last=ids[-1] - 1)
+        if left <= 0:
+            return await _pause(db, scope, wanted, span, found)
+        size = min(following, left)
+        left -= size
         ids = await _ids(db, rarest.statement(span, size))
         found += await _matching(db, scope, wanted, ids, most - len(found))
-    return found
+    return FoundMessages(rows=found)
+
+
+async def _pause(
+    db: IndexOrderSession,
+    scope: CallerScope,
+    wanted: MessageCriteria,
+    span: IdSpan,
+    found: Sequence[Found],
+) -> FoundMessages:
+    """End a search: examine the next older message that the caller may read, as the last one.
+
+    The last one of the list that was read may be another merchant's.
+    """
+    ids = await _ids(db, _listings(scope, _ANY)[0](span, 1))
+    if not ids:
+        return FoundMessages(rows=found)
+    ((last, _),) = await _matching(db, scope, _ANY, ids, 1)
+    matching = await _matching(db, scope, wanted, ids, 1)
+    return FoundMessages(rows=[*found, *matching], examined=last.public_id)
 
 
 # Ids follow the time of acceptance, except that clocks differ, by less than a day.

@@ -1,9 +1,15 @@
 """Decides what a key may give to a key that it creates. Pure."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from models.enums import KeyScope
+
+LATEST_EXPIRY: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""Keys expire before it: Python reads no later year than 9999, and the time zone of a database
+session may be ahead of UTC.
+"""
 
 
 def scopes_lacking(own: Collection[KeyScope], wanted: Collection[KeyScope]) -> tuple[KeyScope, ...]:

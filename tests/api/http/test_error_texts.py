@@ -74,6 +74,8 @@ NO_SUCH_TIME = (
         ({"sendAt": 1776345600}, "sendAt", TIME_FORM),
         ({"sendAt": "2026-02-30T13:20:00Z"}, "sendAt", NO_SUCH_TIME),
         ({"sendAt": "2026-04-16T25:00:00Z"}, "sendAt", NO_SUCH_TIME),
+        ({"sendAt": "9999-12-31T23:59:59-14:00"}, "sendAt", NO_SUCH_TIME),
+        ({"sendAt": "0001-01-01T00:00:00+14:00"}, "sendAt", NO_SUCH_TIME),
         ({"sendAt": "9999-01-01T00:00:00Z"}, "sendAt", "must be at most 30 days ahead"),
         (
             {"to": "8135551234"},

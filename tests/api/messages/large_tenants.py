@@ -132,7 +132,7 @@ async def list_once(
             found = await list_messages(db, scope, wanted, after=after, most=most)
         finally:
             event.remove(engine, "before_cursor_execute", note)
-    return len(found), told
+    return len(found.rows), told
 
 
 async def executed(

@@ -177,7 +177,7 @@ async def test_the_pages_of_frequent_values_give_what_a_naive_search_gives(
     async with database.read_by_index() as db:
         while True:
             after = found[-1] if found else None
-            page = await list_messages(db, scope, criteria, after=after, most=most)
+            page = (await list_messages(db, scope, criteria, after=after, most=most)).rows
             found += [row_id(message.id) for message, _ in page]
             if len(page) < most:
                 break

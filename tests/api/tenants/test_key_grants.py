@@ -71,6 +71,32 @@ async def test_a_key_gives_no_more_time_than_it_has(
         assert expiry.strftime("%Y-%m-%dT%H:%M:%S.000Z") in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "expiry",
+    [
+        "9999-12-31T23:59:59-14:00",
+        "9999-12-31T23:59:59Z",
+        "9999-01-01T00:00:00Z",
+        "9998-12-31T23:59:59-00:01",
+        "0001-01-01T00:00:00+14:00",
+        "2020-01-01T00:00:00Z",
+    ],
+)
+async def test_an_expiry_that_no_key_can_have_creates_none(
+    integrator: Integrator, expiry: str
+) -> None:
+    answer = await integrator.post("/keys", {**NEW, "expiresAt": expiry})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "expiresAt"
+    assert len(await listed(integrator)) == 1
+
+
+async def test_the_latest_expiry_is_shown_as_it_was_given(integrator: Integrator) -> None:
+    latest = "9998-12-31T23:59:59.000Z"
+    await created(integrator, expiresAt=latest)
+    assert latest in [view["expiresAt"] for view in await listed(integrator)]
+
+
 async def test_a_replay_shows_no_secret_to_a_key_that_could_not_create_it(
     integrator: Integrator,
 ) -> None:
