@@ -17,8 +17,10 @@ from workflows.webhooks.types import WebhookEndpointInput
 
 log = logging.getLogger(__name__)
 
-_MOST: Final = 100
-"""Endpoints per look; after a full one the next look follows at once."""
+_MOST: Final = 30
+"""Endpoints per look; after a full one the next look follows at once. Few, because an endpoint that
+meanwhile has a delivery due waits for the next look.
+"""
 _AT_ONCE: Final = 10
 _START_PATIENCE: Final = 3.0
 """Seconds for one call to Temporal. Then the rest of the look makes no calls."""

@@ -36,5 +36,5 @@ async def wake_webhooks(client: Client, endpoint: WebhookEndpointInput) -> None:
             [SearchAttributePair(names.TENANT, endpoint.tenant_id)]
         ),
         static_summary=f"delivers webhooks to endpoint {endpoint.public_id}",
-        priority=Priority(fairness_key=f"{endpoint.tenant_id}/{endpoint.public_id}"),
+        priority=Priority(fairness_key=str(endpoint.tenant_id)),
     )
