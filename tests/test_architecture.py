@@ -145,6 +145,14 @@ def test_every_error_code_is_documented() -> None:
     assert [e.code for e in every_error() if f"`{e.code}`" not in page] == []
 
 
+@pytest.mark.parametrize("package", ["chaos", "e2e"])
+def test_tests_that_share_a_stack_run_in_one_process(package: str) -> None:
+    # In a group of its own each file would start the stack again, on the same database.
+    files = sorted((ROOT / "tests" / package).glob("test_*.py"))
+    assert len(files) > 5
+    assert [file.name for file in files if "mark.xdist_group(" not in file.read_text()] == []
+
+
 def test_no_file_is_over_the_limit_of_lines() -> None:
     long = {
         str(path.relative_to(ROOT)): lines

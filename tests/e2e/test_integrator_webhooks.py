@@ -8,6 +8,8 @@ import pytest
 from tests.e2e.harness import Integrator, number, until
 from tests.webhooks.receiver import Receiver, receiving
 
+pytestmark = pytest.mark.xdist_group("stack")
+
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
