@@ -1,60 +1,64 @@
-"""What a worker writes about deliveries, in SQL, for tests without a worker."""
+"""What a worker writes about deliveries, by its own statements, for tests without a worker."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import text
 
+from models.enums import WebhookDeliveryStatus, WebhookSubject
+from models.queries.webhooks import deliveries_due, delivery_outcomes
+from models.queries.webhooks.deliveries_due import EndpointKey, PendingDelivery
+from models.queries.webhooks.delivery_outcomes import Outcome
 from models.session import Database
 
-_END = text(
-    """
-    UPDATE webhook_delivery
-       SET status = CAST(:status AS text), attempts = attempts + 1,
-           last_attempt_at = clock_timestamp(),
-           due_at = CASE WHEN CAST(:status AS text) = 'PENDING'
-                         THEN clock_timestamp() + interval '1 hour' END
-     WHERE public_id = :id AND status = 'PENDING'
-    """
+_RETRIED_AFTER: Final = timedelta(hours=1)
+_DELIVERY: Final = text(
+    "SELECT tenant_id, endpoint_id, id AS delivery_id, subject, subject_id, attempts"
+    "  FROM webhook_delivery WHERE public_id = :id"
 )
-_NEXT = text(
-    """
-    UPDATE webhook_delivery delivery SET due_at = clock_timestamp()
-      FROM webhook_delivery ended
-     WHERE ended.public_id = :id AND delivery.due_at IS NULL AND delivery.status = 'PENDING'
-       AND delivery.id = (
-           SELECT id FROM webhook_delivery one
-            WHERE one.tenant_id = ended.tenant_id AND one.endpoint_id = ended.endpoint_id
-              AND one.subject = ended.subject AND one.subject_id = ended.subject_id
-              AND one.status = 'PENDING'
-            ORDER BY number, id LIMIT 1)
-    """
-)
-_LET_WAIT = text("UPDATE webhook_delivery SET due_at = NULL WHERE public_id = :id")
-_FAIL_PENDING = text(
-    """
-    UPDATE webhook_delivery delivery
-       SET status = 'FAILED', due_at = NULL, last_error = 'ENDPOINT_NOT_ACTIVE'
-      FROM webhook_endpoint endpoint
-     WHERE endpoint.public_id = :id AND NOT endpoint.active
-       AND delivery.tenant_id = endpoint.tenant_id AND delivery.endpoint_id = endpoint.id
-       AND delivery.status = 'PENDING'
-    """
+_ENDPOINT: Final = text(
+    "SELECT tenant_id, id AS endpoint_id, public_id FROM webhook_endpoint WHERE public_id = :id"
 )
 
 
 async def end(database: Database, delivery_id: str, status: str) -> None:
     """Write the outcome of an attempt; PENDING means another one in an hour."""
+    delivery, now = await _pending(database, delivery_id), datetime.now(UTC)
+    outcome = Outcome(
+        status=WebhookDeliveryStatus(status),
+        attempts=delivery.attempts + 1,
+        due_at=now + _RETRIED_AFTER if status == WebhookDeliveryStatus.PENDING else None,
+        attempted_at=now,
+    )
     async with database.transaction() as db:
-        await db.execute(_END, {"id": int(delivery_id), "status": status})
-        if status != "PENDING":
-            await db.execute(_NEXT, {"id": int(delivery_id)})
+        await delivery_outcomes.conclude(db, delivery, outcome, now=now)
 
 
 async def let_wait(database: Database, delivery_id: str) -> None:
     """Make a delivery wait for an earlier one of its subject."""
+    delivery = await _pending(database, delivery_id)
     async with database.transaction() as db:
-        await db.execute(_LET_WAIT, {"id": int(delivery_id)})
+        await deliveries_due.let_wait(db, delivery=delivery)
 
 
 async def fail_pending(database: Database, webhook_id: str) -> None:
     """Fail what is pending at an inactive endpoint."""
-    async with database.transaction() as db:
-        await db.execute(_FAIL_PENDING, {"id": int(webhook_id)})
+    key = EndpointKey(**await _row(database, _ENDPOINT, webhook_id))
+    async with database.read() as db:
+        endpoint = await deliveries_due.find_endpoint(db, key)
+    assert endpoint is not None
+    failed = 1
+    while failed:
+        async with database.transaction() as db:
+            failed = await delivery_outcomes.fail_pending(db, endpoint, most=500)
+
+
+async def _pending(database: Database, delivery_id: str) -> PendingDelivery:
+    row = await _row(database, _DELIVERY, delivery_id)
+    return PendingDelivery(**{**row, "subject": WebhookSubject(row["subject"])})
+
+
+async def _row(database: Database, statement: Any, public_id: str) -> dict[str, Any]:
+    async with database.read() as db:
+        found = (await db.execute(statement, {"id": int(public_id)})).one()
+    return dict(found._mapping)
