@@ -30,7 +30,7 @@ _FIXED_DELIVERY_MODE = """
 """
 
 # Inserts one delivery for each endpoint that is sent the event. If an earlier event of the subject
-# is pending, the new one waits for it; the row lock makes a delivery that ends meanwhile visible.
+# is pending, the new one waits for it; the row lock makes a delivery that ends at the same time visible.
 _RECORD_WEBHOOK_EVENT = """
     CREATE FUNCTION record_webhook_event(
         of_tenant bigint, of_merchant bigint, event_type text,
@@ -134,8 +134,7 @@ _UPGRADE_EVENTS = """
             'UPGRADE', NEW.id,
             CASE WHEN NEW.fulfilled_at IS NOT NULL THEN 2 WHEN NEW.status = 'FAILED' THEN 1
                  ELSE 3 END,
-            jsonb_build_object('status', NEW.status, 'failure', NEW.failure,
-                               'refundedCents', NEW.refunded_cents));
+            jsonb_build_object('status', NEW.status));
         RETURN NULL;
     END $$;
     CREATE TRIGGER payment_fulfilled AFTER UPDATE OF fulfilled_at ON payment
