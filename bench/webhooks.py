@@ -174,7 +174,7 @@ async def _backlog(harness: Harness, receiver: Receiver, database: Database) -> 
 
 
 async def _cpu(harness: Harness, seconds: float) -> dict[str, float]:
-    """Return the processors that each process uses meanwhile."""
+    """Return the processor time that each process uses per second of this span."""
     before = harness.cpu.seconds()
     await asyncio.sleep(seconds)
     return {name: used / seconds for name, used in spent(before, harness.cpu.seconds()).items()}

@@ -18,8 +18,8 @@ from workflows.webhooks.types import WebhookEndpointInput
 log = logging.getLogger(__name__)
 
 _MOST: Final = 30
-"""Endpoints per look; after a full one the next look follows at once. Few, because an endpoint that
-meanwhile has a delivery due waits for the next look.
+"""Endpoints per look; after a full one the next look follows at once. Few, because an endpoint
+whose delivery becomes due during a look waits for the next one.
 """
 _AT_ONCE: Final = 10
 _START_PATIENCE: Final = 3.0

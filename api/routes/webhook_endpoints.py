@@ -127,7 +127,7 @@ async def update_webhook(
     """Update a webhook endpoint. Absent fields are unchanged.
 
     `active: true` also enables an endpoint that was disabled automatically, and resolves its alert.
-    Events that were not delivered meanwhile are FAILED; request their redelivery. With
+    Events that occurred while it was inactive are FAILED; request their redelivery. With
     `active: false`, pending deliveries become FAILED within seconds.
     """
     return answer_with(await webhooks.update(caller, webhook_id, order, key), request, response)

@@ -88,5 +88,5 @@ class KeyLastUses:
         async with asyncio.timeout(_PATIENCE), self._database.statement() as db:
             await write_last_uses(db, uses)
         for key, minute in due:
-            if self._unwritten.get(key) == minute:  # else it was used again meanwhile
+            if self._unwritten.get(key) == minute:  # else it was used again
                 del self._unwritten[key]

@@ -62,7 +62,7 @@ async def conclude(
     """Write an outcome; once the delivery has ended, the next one of its subject is due.
 
     To be called in a transaction of its own, so that no two deliveries are locked in different
-    orders. Returns False if another worker has written an outcome meanwhile.
+    orders. Returns False if another worker has written an outcome before.
     """
     written = await db.scalar(
         _CONCLUDE,

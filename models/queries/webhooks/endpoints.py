@@ -42,7 +42,7 @@ async def find_endpoint(
 ) -> FoundEndpoint | None:
     """Return an endpoint; None if it does not exist, was deleted or is outside the scope.
 
-    With `locked`, the row is locked until the transaction ends. Events can be stored meanwhile.
+    With `locked`, the row is locked until the transaction ends. Events can still be stored.
     """
     statement = visible_webhooks(scope).where(col(WebhookEndpoint.public_id) == public_id)
     if locked:

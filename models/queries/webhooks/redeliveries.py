@@ -56,7 +56,7 @@ _ONE = text(
 )
 
 # The first event of each subject is due, unless an earlier one is pending. That one is locked, as
-# in `record_webhook_event`: if it ends meanwhile, the subquery reads the next one, and so on. A
+# in `record_webhook_event`: if it ends first, the subquery reads the next one, and so on. A
 # later one that is due now has to wait: the worker finds that out before it sends.
 _SET_DUE = text(
     """
