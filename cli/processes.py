@@ -69,7 +69,10 @@ def api() -> None:
 def worker(
     queue: Annotated[
         list[str] | None,
-        typer.Option(help="Task queue to serve; may be repeated. All of them unless told."),
+        typer.Option(
+            help="Task queue to serve; may be repeated. `providers` stands for the queues of all "
+            "accounts. Without it, all queues are served."
+        ),
     ] = None,
 ) -> None:
     """Run workflows and activities."""

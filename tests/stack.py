@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -138,7 +139,11 @@ class Stack:
     @property
     def api_url(self) -> str:
         """Scheme and host of the API."""
-        return f"http://127.0.0.1:{self.ports['api']}"
+        return self.url("api")
+
+    def url(self, name: str) -> str:
+        """Return scheme and host of a process; of a worker, where its health is."""
+        return f"http://127.0.0.1:{self.ports[name]}"
 
     @property
     def simulator_url(self) -> str:
@@ -151,14 +156,18 @@ class Stack:
         return {"Authorization": f"Bearer {SIMULATOR_TOKEN}"}
 
     def environment(self, name: str = "worker") -> dict[str, str]:
-        """Return the environment of a process; each of several workers has a port of its own."""
+        """Return the environment of a process; each of several of a kind has a port of its own.
+
+        All APIs have the same public URL, as behind a proxy.
+        """
         worker = name if name in self.ports else "worker"
+        api = name if name in self.ports and name.startswith("api") else "api"
         return {
             "PATH": os.environ["PATH"],
             "HEXAVOX_PROFILE": "demo",
             "DATABASE_URL": self.database_url,
             "TEMPORAL_ADDRESS": self.temporal_address,
-            "HEXAVOX_API_PORT": str(self.ports["api"]),
+            "HEXAVOX_API_PORT": str(self.ports[api]),
             "HEXAVOX_PUBLIC_URL": self.api_url,
             "HEXAVOX_WORKER_HEALTH_PORT": str(self.ports[worker]),
             "HEXAVOX_SIMULATOR_PORT": str(self.ports["simulator"]),
@@ -173,17 +182,24 @@ class Stack:
             **self.waits,
         }
 
-    def start(self, name: str, *, wait: bool = True) -> None:
+    def start(
+        self,
+        name: str,
+        *options: str,
+        wait: bool = True,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         """Start a process; its output goes to `<name>.log`.
 
         A suffix after a dash distinguishes several of a kind: `worker-2` is a second worker.
+        `settings` are variables of this process alone.
         """
         self.ports.setdefault(name, free_port())
         log = (self.folder / f"{name}.log").open("ab")
         self._logs.append(log)
         self.processes[name] = subprocess.Popen(
-            [sys.executable, "-m", "cli", name.partition("-")[0]],
-            env=self.environment(name),
+            [sys.executable, "-m", "cli", name.partition("-")[0], *options],
+            env={**self.environment(name), **(settings or {})},
             cwd=ROOT,
             stdout=log,
             stderr=log,

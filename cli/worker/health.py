@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -11,7 +11,7 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.http.metrics_text import MetricsText
@@ -29,16 +29,22 @@ log = logging.getLogger(__name__)
 Check = Callable[[], Awaitable[None]]
 """Raises TemporarilyUnavailable or an error of SQLAlchemy if no work can be done."""
 
+Queues = Callable[[], Collection[str]]
+"""Returns the task queues that this worker serves now."""
+
 
 async def always_ready() -> None:
     """A check that always succeeds."""
 
 
-async def _healthz(request: Request) -> Response:
-    return PlainTextResponse("ok")
+def _healthz(queues: Queues) -> Callable[[Request], Awaitable[Response]]:
+    async def healthz(request: Request) -> Response:
+        return JSONResponse({"status": "ok", "queues": sorted(queues())})
+
+    return healthz
 
 
-def _readyz(check: Check) -> Callable[[Request], Awaitable[Response]]:
+def _readyz(check: Check, queues: Queues) -> Callable[[Request], Awaitable[Response]]:
     async def readyz(request: Request) -> Response:
         try:
             await check()
@@ -48,8 +54,12 @@ def _readyz(check: Check) -> Callable[[Request], Awaitable[Response]]:
             log.warning("database unavailable", extra={"error": type(error).__name__})
             reason = "The database is out of reach."
         else:
-            return PlainTextResponse("ready")
-        return PlainTextResponse(reason, status_code=503, headers={"Retry-After": "2"})
+            return JSONResponse({"status": "ready", "queues": sorted(queues())})
+        return JSONResponse(
+            {"status": "unavailable", "detail": reason, "queues": sorted(queues())},
+            status_code=503,
+            headers={"Retry-After": "2"},
+        )
 
     return readyz
 
@@ -65,19 +75,27 @@ def _metrics() -> Callable[[Request], Awaitable[Response]]:
 
 @asynccontextmanager
 async def serve_health(
-    port: int, host: str = "127.0.0.1", check: Check = always_ready
+    port: int,
+    host: str = "127.0.0.1",
+    check: Check = always_ready,
+    queues: Queues = tuple,
 ) -> AsyncIterator[None]:
     """Serve them while the block runs; port 0 disables the server.
 
     /healthz is 200 while the process lives, even without a database: a restart would not help.
-    /readyz states whether it can work. If the port cannot be bound, this is logged and the block
-    runs without the server: messages matter more, and the orchestrator notices.
+    /readyz states whether it can work. Both list the task queues that are served. If the port
+    cannot be bound, this is logged and the block runs without the server: messages matter more, and
+    the orchestrator notices.
     """
     listener = _listen(host, port) if port else None
     if listener is None:
         yield
         return
-    routes = {"/healthz": _healthz, "/readyz": _readyz(check), "/metrics": _metrics()}
+    routes = {
+        "/healthz": _healthz(queues),
+        "/readyz": _readyz(check, queues),
+        "/metrics": _metrics(),
+    }
     app = Starlette(routes=[Route(path, endpoint) for path, endpoint in routes.items()])
     config = uvicorn.Config(
         app,

@@ -4,28 +4,33 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from temporalio.client import Client
 
 from api.services.accounts.reload import AccountReload
 from api.services.system.readiness import Readiness
-from cli.worker.composition import assemble
+from cli.worker.composition import Parts, assemble
 from cli.worker.health import serve_health
+from cli.worker.queue_names import check_queue_names, is_served
 from cli.worker.queues import AccountWorkers, workers
 from cli.worker.system_workflows import keep_system_workflows, start_system_workflows
+from cli.worker.unserved_queues import warn_of_unserved_queues
 from models.configuration.accounts import Configuration, read_configuration
 from models.configuration.environment_settings import BadSettings
 from models.database.limits import HOUSEKEEPING, WORKER
+from models.rules.accounts.names import SIMULATOR
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
 from providers.vendors import check_accounts, open_providers
 from workflows import names
 from workflows.client import connect, register_search_attributes
+from workflows.worker_registry import BY_QUEUE
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +41,14 @@ _WEBHOOK_POOL = 6
 
 
 async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve the given task queues, or all, until SIGTERM or SIGINT.
 
-    Raises BadSettings for mistakes in the providers file.
+    Raises BadSettings for mistakes in the providers file, and for a queue that does not exist.
     """
-    check_accounts(_configuration(settings), settings)
+    configuration = _configuration(settings)
+    check_accounts(configuration, settings)
+    accounts = [configured.entry.name for configured in configuration.accounts]
+    check_queue_names(queues or (), [SIMULATOR, *accounts])
     url, size = settings.async_database_url, settings.database_pool
     keys = settings.contact_keys()
     database = Database(url, pool_size=size, limits=WORKER, contact_keys=keys)
@@ -69,20 +77,23 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
             housekeeping=housekeeping,
             webhooks=webhooks,
         )
-        for worker in workers(client, parts, queues):
+        for worker in (serving := workers(client, parts, queues)):
             await stack.enter_async_context(worker)
         account_workers = AccountWorkers(client, parts, queues)
         stack.push_async_callback(account_workers.close)
         await account_workers.adjust()
         await start_system_workflows(client, settings.close_every, adjust=True)
-        standing_by = asyncio.create_task(keep_system_workflows(client, settings.close_every))
-        stack.callback(standing_by.cancel)
-        sharing = asyncio.create_task(parts.account_health.run())
-        stack.callback(sharing.cancel)
-        if not queues or names.WEBHOOKS in queues:
-            stack.callback(asyncio.create_task(parts.wake_ups.run()).cancel)
+        for task in _background_tasks(settings, client, parts, queues):
+            stack.callback(asyncio.create_task(task).cancel)
+
+        def served() -> frozenset[str]:
+            return account_workers.queues | {worker.task_queue for worker in serving}
+
         health = serve_health(
-            settings.worker_health_port, settings.worker_health_host, Readiness(database).check
+            settings.worker_health_port,
+            settings.worker_health_host,
+            Readiness(database).check,
+            served,
         )
         await stack.enter_async_context(health)
         changed = asyncio.Event()
@@ -95,11 +106,27 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
             )
             stack.enter_context(reload.on_hangup())
             stack.callback(asyncio.create_task(reload.run()).cancel)
-        log.info("worker is ready")
+        log.info("worker is ready", extra={"queues": sorted(served())})
         while await _first(stop, changed) is changed:
             changed.clear()
             await account_workers.adjust()
         log.info("worker stops")
+
+
+def _background_tasks(
+    settings: Settings, client: Client, parts: Parts, queues: Sequence[str] | None
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield what runs beside the workers until the process stops."""
+
+    def all_queues() -> list[str]:
+        accounts = (provider.account for provider in parts.routes.providers)
+        return [*BY_QUEUE, *map(names.provider_queue, accounts)]
+
+    yield keep_system_workflows(client, settings.close_every)
+    yield warn_of_unserved_queues(client, all_queues)
+    yield parts.account_health.run()
+    if is_served(names.WEBHOOKS, queues):
+        yield parts.wake_ups.run()
 
 
 def _configuration(settings: Settings) -> Configuration:

@@ -21,7 +21,7 @@ from temporalio.worker import (
 from activities.system.observed import Observed
 from activities.system.privacy import PrivateFailures
 from cli.worker.composition import Parts
-from models.configuration.environment_settings import BadSettings
+from cli.worker.queue_names import is_served
 from workflows import names
 from workflows.worker_registry import BY_QUEUE
 
@@ -54,18 +54,11 @@ _PROVIDER_SLOTS: Final = 20
 
 
 def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -> list[Worker]:
-    """Build one worker per task queue that is not an account's: the given ones, or all.
-
-    Raises BadSettings for a queue that no process serves.
-    """
-    activities = _activities(parts)
-    for queue in queues or ():
-        if queue not in activities and not queue.startswith(names.provider_queue("")):
-            raise BadSettings(f"there is no task queue {queue}")
+    """Build one worker per task queue that is not an account's: the given ones, or all."""
     return [
-        _registration_worker(client, queue, activities[queue], parts)
-        for queue in activities
-        if not queues or queue in queues
+        _registration_worker(client, queue, activities, parts)
+        for queue, activities in _activities(parts).items()
+        if is_served(queue, queues)
     ]
 
 
@@ -73,7 +66,7 @@ class AccountWorkers:
     """Serves the task queue of every account, also of those that are added while it runs."""
 
     def __init__(self, client: Client, parts: Parts, queues: Sequence[str] | None = None) -> None:
-        """`queues` limits the task queues that are served; without any, all are."""
+        """`queues` limits the task queues that are served, by their names or by `providers`."""
         self._client = client
         self._parts = parts
         self._queues = queues
@@ -90,7 +83,7 @@ class AccountWorkers:
         The task that runs this one is cancelled if a worker fails.
         """
         present = {names.provider_queue(p.account) for p in self._parts.routes.providers}
-        wanted = present & set(self._queues) if self._queues else present
+        wanted = {queue for queue in present if is_served(queue, self._queues)}
         for queue in sorted(wanted - self._running.keys()):
             stack = AsyncExitStack()
             await stack.enter_async_context(_provider_worker(self._client, queue, self._parts))

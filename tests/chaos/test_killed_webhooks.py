@@ -41,14 +41,14 @@ def without_repeats(types: Sequence[str]) -> list[str]:
     return [kind for place, kind in enumerate(types) if place == 0 or types[place - 1] != kind]
 
 
-async def all_told(receiver: Receiver, messages: Sequence[str]) -> None:
+async def all_told(receiver: Receiver, messages: Sequence[str], *, within: float = 60) -> None:
     """Wait until the receiver was told the end of each message."""
 
     async def told() -> bool:
         types = by_message(receiver.requests)
         return all(WHOLE[-1] in types[message] for message in messages)
 
-    await until(told, 60)
+    await until(told, within)
 
 
 async def test_events_recorded_while_no_worker_runs_are_delivered(

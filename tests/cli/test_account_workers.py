@@ -1,13 +1,13 @@
 """Workers of account queues follow the accounts while the process runs."""
 
-import pytest
+import asyncio
+
 from pydantic import SecretStr
 from temporalio.client import Client
 
 from cli.dev.temporal import EmbeddedTemporal
 from cli.worker.composition import assemble
 from cli.worker.queues import AccountWorkers, workers
-from models.configuration.environment_settings import BadSettings
 from models.session import Database
 from models.settings import Settings
 from providers.routing import Routes
@@ -30,20 +30,23 @@ async def test_exactly_the_queues_of_present_accounts_are_served(
 ) -> None:
     routes = Routes([Vendor("a"), Vendor("b")], {})
     parts = assemble(settings(), database, client, Vendors(routes=routes))
-    every = AccountWorkers(client, parts)
     # A client serves a queue once.
-    some = AccountWorkers(await another(temporal), parts, [names.MESSAGES, "provider-c"])
-    await every.adjust()
-    await some.adjust()
-    assert [sorted(one.queues) for one in (every, some)] == [["provider-a", "provider-b"], []]
+    fleets = [
+        AccountWorkers(await another(temporal), parts, named)
+        for named in (None, [names.MESSAGES, "provider-c"], ["providers"], [names.MESSAGES])
+    ]
+
+    async def served() -> list[list[str]]:
+        await asyncio.gather(*(fleet.adjust() for fleet in fleets))
+        return [sorted(fleet.queues) for fleet in fleets]
+
+    both = ["provider-a", "provider-b"]
+    assert await served() == [both, [], both, []]
     routes.replace(Routes([Vendor("b"), Vendor("c")], {}))
-    await every.adjust()
-    await some.adjust()
-    assert sorted(every.queues) == ["provider-b", "provider-c"]
-    assert sorted(some.queues) == ["provider-c"]
-    await every.close()
-    await some.close()
-    assert [sorted(one.queues) for one in (every, some)] == [[], []]
+    both = ["provider-b", "provider-c"]
+    assert await served() == [both, ["provider-c"], both, []]
+    await asyncio.gather(*(fleet.close() for fleet in fleets))
+    assert [sorted(fleet.queues) for fleet in fleets] == [[]] * 4
 
 
 async def test_the_other_queues_are_the_named_ones_or_all(
@@ -58,8 +61,8 @@ async def test_the_other_queues_are_the_named_ones_or_all(
         (None, every),
         ([], every),
         ([names.MONEY, "provider-x"], {names.MONEY}),
+        (["providers"], set()),
+        ([names.MONEY, names.WEBHOOKS, names.MONEY], {names.MONEY, names.WEBHOOKS}),
     ):
         built = workers(await another(temporal), parts, named)
         assert {worker.task_queue for worker in built} == served
-    with pytest.raises(BadSettings, match="there is no task queue mesages"):
-        workers(client, parts, ["mesages"])

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from cli.worker.health import serve_health
+from models.errors import TemporarilyUnavailable
 from tests.api.raw_http import Client
 from tests.stack import free_port
 
@@ -19,11 +20,36 @@ async def test_health_and_metrics_are_served_at_the_configured_address(host: str
     port = free_port()
     async with serve_health(port, host), httpx.AsyncClient(trust_env=False) as client:
         url = f"http://127.0.0.1:{port}"
-        assert (await client.get(f"{url}/healthz")).text == "ok"
+        assert (await client.get(f"{url}/healthz")).json()["status"] == "ok"
         assert "python_info" in (await client.get(f"{url}/metrics")).text
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind((host, port))
+
+
+async def test_health_and_readiness_say_which_task_queues_are_served() -> None:
+    port, queues, reasons = free_port(), ["money"], list[str]()
+
+    async def check() -> None:
+        if reasons:
+            raise TemporarilyUnavailable(reasons[0])
+
+    async with (
+        serve_health(port, check=check, queues=lambda: queues),
+        httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        assert (await client.get("/healthz")).json() == {"status": "ok", "queues": ["money"]}
+        queues[:] = ["provider-b", "messages"]  # an account was added
+        served = ["messages", "provider-b"]
+        assert (await client.get("/readyz")).json() == {"status": "ready", "queues": served}
+        reasons.append("The database takes no writes.")
+        refused = await client.get("/readyz")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+    assert refused.json() == {
+        "status": "unavailable",
+        "detail": "The database takes no writes.",
+        "queues": served,
+    }
 
 
 async def test_a_port_that_is_taken_is_logged_and_the_worker_goes_on(

@@ -78,6 +78,16 @@ def test_an_invalid_temporal_address_is_reported(process: str) -> None:
     assert told_here(process, TEMPORAL_ADDRESS="temporal") == (2, expected)
 
 
+def test_a_task_queue_that_does_not_exist_is_refused_with_the_list() -> None:
+    code, text = told("worker", "--queue", "messages", "--queue", "mony")
+    assert (code, text) == (
+        2,
+        "hexavox: --queue mony: there is no such task queue; did you mean money?\n"
+        "hexavox: The task queues are housekeeping, messages, money, providers, registration, "
+        "webhooks, provider-simulator\n",
+    )
+
+
 def test_a_missing_temporal_profile_is_reported() -> None:
     code, text = told("worker", TEMPORAL_PROFILE="elsewhere")
     assert (code, text.count("\n")) == (2, 1)

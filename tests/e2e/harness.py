@@ -151,6 +151,8 @@ class Integrator:
     harness: Harness
     owner: Owner
     headers: dict[str, str]
+    api: str = "api"
+    """The API process that it calls."""
 
     async def send(
         self, to: str, *, key: str | None = None, message: str = "Hello", **fields: object
@@ -169,7 +171,7 @@ class Integrator:
         """Send a POST."""
         extra = {} if key is None else {"Idempotency-Key": key}
         return await self.harness.http.post(
-            f"{self.harness.stack.api_url}/api/v1{path}",
+            f"{self.harness.stack.url(self.api)}/api/v1{path}",
             json=body,
             headers={**self.headers, **extra},
         )
@@ -177,7 +179,7 @@ class Integrator:
     async def get(self, path: str) -> httpx.Response:
         """Send a GET."""
         return await self.harness.http.get(
-            f"{self.harness.stack.api_url}/api/v1{path}", headers=self.headers
+            f"{self.harness.stack.url(self.api)}/api/v1{path}", headers=self.headers
         )
 
     async def accepted(self, to: str, **fields: Any) -> str:
