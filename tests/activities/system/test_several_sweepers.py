@@ -35,10 +35,11 @@ _SCHEDULE = {"grace": GRACE, "longest": 10 * GRACE, "most": MOST}
 @pytest.fixture
 async def sweepers(alone: Database) -> AsyncIterator[list[Database]]:
     """Connections of so many workers."""
+    url = alone.engine.url.render_as_string(hide_password=False)
     async with AsyncExitStack() as held:
         databases = []
         for _ in range(SWEEPERS):
-            database = Database(alone.engine.url, pool_size=2, contact_keys=CONTACT_KEYS)
+            database = Database(url, pool_size=2, contact_keys=CONTACT_KEYS)
             held.push_async_callback(database.close)
             databases.append(database)
         yield databases
