@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -25,9 +27,13 @@ from tests.webhook_key import WEBHOOK_KEY_FILE
 
 TEXT = {"AccountSid": ACCOUNT, "MessageSid": "SM" + "0d" * 16, "To": "+12135550123"}
 TEXT |= {"From": "+12135550124", "Body": "x"}
+pytestmark = pytest.mark.xdist_group("reload")  # its tests share a process
+
 UNKNOWN_ACCOUNT, FORGED = 404, 403
 UNKNOWN_NUMBER = 404
 """Of a text that is signed: the number is nobody's."""
+
+_numbers = count()
 
 
 class Installation:
@@ -37,6 +43,14 @@ class Installation:
         self.url = url
         self.folder = folder
         self.server: Server
+        self.one, self.two = "one", "two"
+
+    def begin_anew(self) -> None:
+        """Take two other accounts, because one that is taken out is kept for a while."""
+        number = next(_numbers)
+        self.one, self.two = f"one-{number}", f"two-{number}"
+        self.secret(self.one, "secret-of-one")
+        self.secret(self.two, "secret-of-two")
 
     def account(self, name: str, *lines: str) -> str:
         """Return the table of an account whose secret is in the file of its name."""
@@ -86,77 +100,97 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def installation(database_url: str, tmp_path: Path) -> Iterator[Installation]:
-    """A running API with the account `one`."""
-    made = Installation(database_url, tmp_path)
-    made.secret("one", "secret-of-one")
-    made.secret("two", "secret-of-two")
-    path = made.write(made.account("one"))
-    with serving(database_url, tmp_path, providers_file=str(path)) as server:
+@contextmanager
+def running(database_url: str, folder: Path) -> Iterator[Installation]:
+    """Run an API with the account `one`."""
+    made = Installation(database_url, folder)
+    made.begin_anew()
+    path = made.write(made.account(made.one))
+    with serving(database_url, folder, providers_file=str(path)) as server:
         made.server = server
         yield made
 
 
+@pytest.fixture(scope="module")
+def shared(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One API for all tests that leave nothing to be read."""
+    with running(database_url, tmp_path_factory.mktemp("reload")) as made:
+        yield made
+
+
+@pytest.fixture
+def installation(shared: Installation) -> Installation:
+    """The API with an account `one` that no other test has."""
+    shared.begin_anew()
+    shared.read_again(shared.account(shared.one))
+    return shared
+
+
 def test_an_added_account_gets_its_webhooks(installation: Installation) -> None:
-    assert installation.texts("two", "forged") == UNKNOWN_ACCOUNT
-    told = installation.read_again(installation.account("one"), installation.account("two"))
-    assert (told["added"], told["changed"], told["retired"]) == (["two"], [], [])
-    assert installation.texts("two", "secret-of-one") == FORGED
-    assert installation.texts("two", "secret-of-two") == UNKNOWN_NUMBER
+    one, two = installation.one, installation.two
+    assert installation.texts(two, "forged") == UNKNOWN_ACCOUNT
+    told = installation.read_again(installation.account(one), installation.account(two))
+    assert (told["added"], told["changed"], told["retired"]) == ([two], [], [])
+    assert installation.texts(two, "secret-of-one") == FORGED
+    assert installation.texts(two, "secret-of-two") == UNKNOWN_NUMBER
 
 
 def test_a_secret_that_was_changed_is_read_again(installation: Installation) -> None:
-    installation.secret("one", "new-secret-of-one")
-    told = installation.read_again(installation.account("one"))
-    assert told["changed"] == ["one"]
-    assert installation.texts("one", "secret-of-one") == FORGED
-    assert installation.texts("one", "new-secret-of-one") == UNKNOWN_NUMBER
-    installation.secret("two", "secret-of-one")
-    previous = 'previous_auth_token = { file = "two.secret" }'
-    installation.read_again(installation.account("one", previous))
-    assert installation.texts("one", "secret-of-one") == UNKNOWN_NUMBER
+    one = installation.one
+    installation.secret(one, "new-secret-of-one")
+    told = installation.read_again(installation.account(one))
+    assert told["changed"] == [one]
+    assert installation.texts(one, "secret-of-one") == FORGED
+    assert installation.texts(one, "new-secret-of-one") == UNKNOWN_NUMBER
+    installation.secret(installation.two, "secret-of-one")
+    previous = f'previous_auth_token = {{ file = "{installation.two}.secret" }}'
+    installation.read_again(installation.account(one, previous))
+    assert installation.texts(one, "secret-of-one") == UNKNOWN_NUMBER
 
 
 @pytest.mark.parametrize(
     ("line", "mistake"),
     [
-        ('label = "hidden from all eyes"', "account one label: must match ^[A-Za-z0-9-]{1,16}$"),
+        ('label = "hidden from all eyes"', "account {} label: must match ^[A-Za-z0-9-]{{1,16}}$"),
         ("numbers = [", "is not TOML"),
         (
             'previous_auth_token = { file = "nowhere" }',
-            "account one previous_auth_token: there is no secret in the file that this key names",
+            "account {} previous_auth_token: there is no secret in the file that this key names",
         ),
     ],
 )
 def test_a_file_with_mistakes_changes_nothing(
     installation: Installation, line: str, mistake: str
 ) -> None:
+    one, two = installation.one, installation.two
     told = installation.read_again(
-        installation.account("one", line),
+        installation.account(one, line),
         event="the providers file has mistakes; the accounts are unchanged",
     )
     assert (told["level"], len(told["mistakes"])) == ("ERROR", 1)
-    assert mistake in told["mistakes"][0]
+    assert mistake.format(one) in told["mistakes"][0]
     assert "hidden" not in installation.server.log.read_text()
-    assert installation.texts("one", "secret-of-one") == UNKNOWN_NUMBER
-    installation.read_again(installation.account("one"), installation.account("two"))
-    assert installation.texts("two", "secret-of-two") == UNKNOWN_NUMBER
+    assert installation.texts(one, "secret-of-one") == UNKNOWN_NUMBER
+    installation.read_again(installation.account(one), installation.account(two))
+    assert installation.texts(two, "secret-of-two") == UNKNOWN_NUMBER
 
 
-def test_many_signals_are_few_readings(installation: Installation) -> None:
-    for _ in range(200):
-        os.kill(installation.server.process.pid, signal.SIGHUP)
-    told = installation.read_again(installation.account("one"), installation.account("two"))
-    assert told["added"] in ([], ["two"])
-    wait_until(lambda: installation.texts("two", "secret-of-two") == UNKNOWN_NUMBER)
-    assert installation.server.process.poll() is None
+def test_many_signals_are_few_readings(database_url: str, tmp_path: Path) -> None:
+    with running(database_url, tmp_path) as installation:
+        one, two = installation.one, installation.two
+        for _ in range(200):
+            os.kill(installation.server.process.pid, signal.SIGHUP)
+        told = installation.read_again(installation.account(one), installation.account(two))
+        assert told["added"] in ([], [two])
+        wait_until(lambda: installation.texts(two, "secret-of-two") == UNKNOWN_NUMBER)
+        assert installation.server.process.poll() is None
 
 
 def test_no_secret_is_logged(installation: Installation) -> None:
-    installation.read_again(installation.account("one"), installation.account("two"))
-    for account in ("one", "two"):
-        assert installation.texts(account, f"secret-of-{account}") == UNKNOWN_NUMBER
+    one, two = installation.one, installation.two
+    installation.read_again(installation.account(one), installation.account(two))
+    for account, secret in ((one, "secret-of-one"), (two, "secret-of-two")):
+        assert installation.texts(account, secret) == UNKNOWN_NUMBER
         assert installation.texts(account, "forged") == FORGED
     assert "secret-of" not in installation.server.log.read_text()
 
