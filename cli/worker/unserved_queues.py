@@ -24,13 +24,15 @@ _SILENT_AFTER: Final = timedelta(minutes=2)
 """A poll lasts up to a minute, and the server knows when it began."""
 
 
-async def warn_of_unserved_queues(client: Client, queues: Callable[[], Iterable[str]]) -> None:
+async def warn_of_unserved_queues(
+    client: Client, queues: Callable[[], Iterable[str]], *, every: float = _EVERY_SECONDS
+) -> None:
     """Log a warning each minute while one of these queues is not polled; runs until cancelled.
 
     The first look is a minute after the start, because fleets do not start at the same moment.
     """
     while True:
-        await asyncio.sleep(_EVERY_SECONDS)
+        await asyncio.sleep(every)
         try:
             unserved = await find_unserved_queues(client, queues())
         except RPCError:  # the server is unreachable, which is logged elsewhere
