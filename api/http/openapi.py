@@ -1,5 +1,7 @@
 """The OpenAPI document of the public API."""
 
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -100,8 +102,8 @@ _HEADERS: Document = {
         "schema": {"type": "integer"},
     },
 }
-"""Response headers. Operations refer to them, as to the examples of errors: written out in each
-operation they were half of the document."""
+"""Response headers. Operations refer to them, to error examples and to common error responses:
+written out in each operation, these would be half of the document."""
 
 _OF_EVERY_SUCCESS = ("X-Request-Id", "RateLimit", "RateLimit-Policy")
 
@@ -164,6 +166,9 @@ def _specification(app: FastAPI, scopes: Mapping[str, KeyScope]) -> Document:
     for schema in components["schemas"].values():
         for field in schema.get("properties", {}).values():
             field.pop("title", None)  # repeats the name of the field
+    components["responses"] = _share_responses(
+        operation for methods in document["paths"].values() for operation in methods.values()
+    )
     components["examples"] = dict(sorted(examples.items()))
     components["headers"] = _HEADERS
     components["securitySchemes"] = _SECURITY
@@ -206,6 +211,26 @@ def _refer_to_examples(operation: Document, shared: Document) -> None:
             known = shared.setdefault(code, example)
             assert known == example, f"{code} has two examples"
             problem["examples"][code] = {"$ref": f"#/components/examples/{code}"}
+
+
+def _share_responses(operations: Iterable[Document]) -> Document:
+    """Return the commonest response of each error status by name, and refer to it."""
+    used = [operation["responses"] for operation in operations]
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for responses in used:
+        for status, response in responses.items():
+            found[status][json.dumps(response)] += 1
+    shared: Document = {}
+    for status, counted in sorted(found.items()):
+        written, times = counted.most_common(1)[0]
+        if times == 1 or status in ("200", "204"):
+            continue
+        name = f"Problem{status}"
+        shared[name] = json.loads(written)
+        for responses in used:
+            if json.dumps(responses.get(status)) == written:
+                responses[status] = {"$ref": f"#/components/responses/{name}"}
+    return shared
 
 
 def _require(scope: KeyScope, operation: Document) -> None:

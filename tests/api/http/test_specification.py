@@ -174,8 +174,9 @@ def test_every_error_is_a_problem_with_examples(
         assert expected <= set(operation["responses"]), key
         for status, response in operation["responses"].items():
             if status != success:
-                assert list(response["content"]) == ["application/problem+json"], key
-                examples = response["content"]["application/problem+json"]["examples"]
+                content = resolved(document, response)["content"]
+                assert list(content) == ["application/problem+json"], key
+                examples = content["application/problem+json"]["examples"]
                 assert examples, (key, status)
                 for code, example in examples.items():
                     value = resolved(document, example)["value"]

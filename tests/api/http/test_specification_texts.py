@@ -75,8 +75,9 @@ def test_every_parameter_and_header_is_described(document: dict[str, Any]) -> No
         for parameter in operation.get("parameters", []):
             assert parameter.get("description"), (name, parameter["name"])
         for status, response in operation["responses"].items():
-            assert response["description"], (name, status)
-            for header, facts in response.get("headers", {}).items():
+            answer = resolved(document, response)
+            assert answer["description"], (name, status)
+            for header, facts in answer.get("headers", {}).items():
                 described = resolved(document, facts)
                 assert described["description"], (name, status, header)
 
