@@ -38,6 +38,9 @@ _OPTIONS: Final = {
     "worker-4": ("--queue", "housekeeping", "--queue", "webhooks"),
 }
 
+_PATIENCE: Final = 100
+"""Seconds; all of them start at the same moment."""
+
 RATE: Final = 20
 BURST: Final = 40
 _LIMITS: Final = {"HEXAVOX_RATE_LIMIT": str(RATE), "HEXAVOX_RATE_BURST": str(BURST)}
@@ -52,7 +55,9 @@ async def scaled_out(stack: Stack) -> AsyncIterator[None]:
         stack.start(name, *options, wait=False)
     names = [*APIS, *_OPTIONS]
     try:
-        await asyncio.gather(*(asyncio.to_thread(stack.await_ready, name) for name in names))
+        await asyncio.gather(
+            *(asyncio.to_thread(stack.await_ready, name, seconds=_PATIENCE) for name in names)
+        )
         yield
     finally:
         await asyncio.gather(*(asyncio.to_thread(stack.stop, name) for name in names))

@@ -39,7 +39,11 @@ from tests.webhooks.receiver import Receiver
 from workflows import names
 from workflows.payloads import data_converter
 
-pytestmark = pytest.mark.xdist_group("chaos")
+pytestmark = [
+    pytest.mark.xdist_group("chaos"),
+    # A webhook whose wake-up was lost with its worker waits two minutes.
+    pytest.mark.timeout(240),
+]
 
 __all__ = ["receiver"]
 
@@ -133,7 +137,6 @@ async def test_with_four_workers_every_pump_pumps_once(
     assert [entry.id async for entry in await client.list_schedules()] == [names.CLOSE_DAYS_ID]
 
 
-@pytest.mark.timeout(200)  # a webhook whose wake-up was lost with its worker waits two minutes
 async def test_when_one_of_each_kind_is_killed_the_others_go_on(
     fleet: Harness, receiver: Receiver
 ) -> None:
