@@ -17,6 +17,8 @@ from tests.vendors.counting_server import Behaviour, CountingServer
 pytestmark = pytest.mark.xdist_group("chaos")
 
 MESSAGES = 500
+AMID_LOSSES = 300
+"""Enough to be under way while answers are lost and a worker is killed, 1.5 to 4 seconds in."""
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ async def test_lost_answers_and_a_killed_worker_double_nothing(
     harness: Harness, accounts: dict[str, Account]
 ) -> None:
     integrator = await live_integrator(harness)
-    sending = asyncio.create_task(_send(integrator, MESSAGES))
+    sending = asyncio.create_task(_send(integrator, AMID_LOSSES))
     await until(lambda: _reached(accounts["first"].line, 20), within=60)
     accounts["first"].line.behaviour = Behaviour.LOST
     await asyncio.sleep(1)
