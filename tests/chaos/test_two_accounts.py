@@ -16,9 +16,9 @@ from tests.vendors.counting_server import Behaviour, CountingServer
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
-MESSAGES = 500
-AMID_LOSSES = 300
-"""Enough to be under way while answers are lost and a worker is killed, 1.5 to 4 seconds in."""
+MESSAGES = 300
+BEFORE, PROBING = 200, 80
+"""Messages while an account begins to hang, and once one message at a time may probe it."""
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_an_account_that_hangs_stops_alone_and_is_probed_by_one_message_at
     harness: Harness, accounts: dict[str, Account]
 ) -> None:
     integrator = await live_integrator(harness)
-    sending = asyncio.create_task(_send(integrator, MESSAGES))
+    sending = asyncio.create_task(_send(integrator, BEFORE))
     hung = accounts["first"].line
     await until(lambda: _reached(hung, 30), within=60)
     hung.behaviour = Behaviour.HANG
@@ -96,19 +96,25 @@ async def test_an_account_that_hangs_stops_alone_and_is_probed_by_one_message_at
                 seen.setdefault(worker, time.monotonic())
         return len(seen) == 2
 
+    async def half_open() -> bool:
+        return await circuit_of(harness, "worker", "first") == "HALF_OPEN"
+
     await until(both_open, within=60)
     assert abs(seen["worker"] - seen["worker-2"]) <= 5
     open_since = datetime.now(UTC)
     recipients = await sending
-    probed = hung.begun
-    await until(lambda: _reached(hung, probed + 2), within=90)  # two probes hang
+    await integrator.all_ended(within=60)  # none of them is the probe
+    await until(half_open, within=60)
+    attempts = _attempts(hung)
+    recipients += await _send(integrator, PROBING)
+    await until(lambda: _attempted(hung, attempts + 1))
     open_until = datetime.now(UTC)
     hung.behaviour = Behaviour.PASS
 
     statuses = await _check(harness, integrator, accounts, recipients)
     # What the hanging account had read may be lost, and nothing proves that it is not.
     assert set(statuses) <= {"DELIVERED", "UNKNOWN"}
-    assert statuses["DELIVERED"] > MESSAGES / 2
+    assert statuses["DELIVERED"] > len(recipients) / 2
     assert await _together(harness, integrator, open_since, open_until) == []
 
 
@@ -116,7 +122,7 @@ async def test_lost_answers_and_a_killed_worker_double_nothing(
     harness: Harness, accounts: dict[str, Account]
 ) -> None:
     integrator = await live_integrator(harness)
-    sending = asyncio.create_task(_send(integrator, AMID_LOSSES))
+    sending = asyncio.create_task(_send(integrator, MESSAGES))
     await until(lambda: _reached(accounts["first"].line, 20), within=60)
     accounts["first"].line.behaviour = Behaviour.LOST
     await asyncio.sleep(1)
@@ -134,6 +140,15 @@ async def test_lost_answers_and_a_killed_worker_double_nothing(
 
 async def _reached(line: CountingServer, most: int) -> bool:
     return len(line.requests) >= most
+
+
+async def _attempted(line: CountingServer, most: int) -> bool:
+    return _attempts(line) >= most
+
+
+def _attempts(line: CountingServer) -> int:
+    """Return how many messages it was asked to send; look-ups are no attempts."""
+    return sum(request.method == "POST" for request in line.requests)
 
 
 async def _together(
