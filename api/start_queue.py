@@ -262,7 +262,8 @@ class StartQueue(Generic[Start]):
     async def _run_one(self, start: Start) -> None:
         outcome = "failed"
         try:
-            await asyncio.wait_for(self._start(start), self._longest_call)
+            async with asyncio.timeout(self._longest_call):
+                await self._start(start)
         except Failure as error:
             self._reachability.failed()
             log.warning("Temporal is unreachable", extra={"reason": type(error).__name__})
