@@ -155,7 +155,7 @@ async def _open_services(
     stack.push_async_callback(http.aclose)
     started = StartedMessages(database, settings.sweep_grace)
     starters = open_starters(settings, await connect(lazy=True), started)
-    stack.push_async_callback(starters.sends.close)
+    stack.push_async_callback(starters.close)
     providers = open_providers(settings, http, _now)
     stack.push_async_callback(providers.accounts.close)
     await providers.accounts.replace(_configuration(settings))

@@ -1,5 +1,6 @@
 """Builds the services of the API from settings, connections and a clock."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,6 +124,10 @@ class Starters:
     upgrades: UpgradeStarter
     registrations: RegistrationStarter
 
+    async def close(self) -> None:
+        """Finish pending starts for a bounded time; the sweeper has the rest."""
+        await asyncio.gather(self.sends.close(), self.upgrades.close())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
@@ -165,9 +170,12 @@ class Connections:
 
 def open_starters(settings: Settings, temporal: Client, started: StartedMessages) -> Starters:
     """Build the workflow starters; `started` records every send whose workflow runs."""
+    start_within = settings.start_within
     return Starters(
-        sends=WorkflowStarter(temporal, settings.send_waits, started.note),
-        upgrades=UpgradeStarter(temporal, settings.payment_waits),
+        sends=WorkflowStarter(
+            temporal, settings.send_waits, started.note, start_within=start_within
+        ),
+        upgrades=UpgradeStarter(temporal, settings.payment_waits, start_within=start_within),
         registrations=RegistrationStarter(temporal, settings.registration_waits),
     )
 
@@ -261,7 +269,7 @@ def _billing(settings: Settings, connections: Connections, clock: Clock) -> Bill
     database, starter = connections.database, connections.starters.upgrades
     grace = settings.sweep_grace
     return BillingServices(
-        upgrades=Billing(database, starter, sweep_grace=grace, clock=clock),
+        upgrades=Billing(database, starter, start_within=settings.start_within, clock=clock),
         payment_webhooks=PaymentWebhooks(
             database, starter, connections.verifiers.payments, sweep_grace=grace, clock=clock
         ),

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import cached_property
+from typing import Final
 
 from temporalio.client import Client
 
-from api.start_queue import Failure, Reachability, StartQueue
+from api.start_queue import OTP, Failure, Reachability, StartQueue
 from models.rules.messages.identity import SendStart
+from models.rules.messages.priorities import priority_of
 from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 from workflows.billing.start import UpgradeStart, start_upgrade, wake_upgrade
 from workflows.messages.start import SendSignal, start_send, wake_send
@@ -22,6 +25,8 @@ _PATIENCE = 1.0
 """Seconds a request waits for Temporal; with `rpc_timeout` alone an unreachable server takes
 nine.
 """
+
+_START_WITHIN: Final = timedelta(seconds=2)
 
 
 class Bounded:
@@ -45,25 +50,37 @@ class Bounded:
 
 
 class WorkflowStarter(Bounded):
-    """Starts and signals the workflows of sends."""
+    """Starts and signals the workflows of sends.
+
+    What is not started within `start_within` of its acceptance, the sweeper starts.
+    """
 
     def __init__(
         self,
         client: Client,
         waits: SendWaits,
         on_started: Callable[[SendStart], None] = lambda _: None,
+        *,
+        start_within: timedelta = _START_WITHIN,
     ) -> None:
         self._client = client
-        self._queue = StartQueue(
-            lambda send: start_send(client, send, waits), self._reachability, on_started=on_started
+        self._queue: StartQueue[SendStart] = StartQueue(
+            lambda send: start_send(client, send, waits),
+            self._reachability,
+            priority=lambda send: priority_of(send.type),
+            start_within=start_within.total_seconds(),
+            on_started=on_started,
         )
 
-    async def start(self, send: SendStart) -> None:
-        """Start the workflow of a send. Idempotent; an unreachable server is not an error."""
-        await self._queue.start(send)
+    def start(self, send: SendStart) -> None:
+        """Start the workflow of a committed send beside the caller, which does not wait.
+
+        Idempotent; an unreachable server is not an error.
+        """
+        self._queue.start(send)
 
     async def close(self) -> None:
-        """Cancel running starts; the sweeper repeats them."""
+        """Finish pending starts for a bounded time; the sweeper has the rest."""
         await self._queue.close()
 
     async def wake(self, workflow_id: str, signal: SendSignal) -> None:
@@ -78,15 +95,32 @@ class WorkflowStarter(Bounded):
 
 
 class UpgradeStarter(Bounded):
-    """Starts and signals the workflows of upgrades."""
+    """Starts and signals the workflows of upgrades.
 
-    def __init__(self, client: Client, waits: PaymentWaits) -> None:
+    What is not started within `start_within` of its acceptance, the sweeper starts.
+    """
+
+    def __init__(
+        self, client: Client, waits: PaymentWaits, *, start_within: timedelta = _START_WITHIN
+    ) -> None:
         self._client = client
-        self._waits = waits
+        self._queue: StartQueue[UpgradeStart] = StartQueue(
+            lambda upgrade: start_upgrade(client, upgrade, waits),
+            self._reachability,
+            priority=lambda _: OTP,  # somebody waits for each, as for an OTP
+            start_within=start_within.total_seconds(),
+        )
 
-    async def start(self, upgrade: UpgradeStart) -> None:
-        """Start the workflow of an upgrade. Idempotent; an unreachable server is not an error."""
-        await self._ask(lambda: start_upgrade(self._client, upgrade, self._waits))
+    def start(self, upgrade: UpgradeStart) -> None:
+        """Start the workflow of a committed upgrade beside the caller, which does not wait.
+
+        Idempotent; an unreachable server is not an error.
+        """
+        self._queue.start(upgrade)
+
+    async def close(self) -> None:
+        """Finish pending starts for a bounded time; the sweeper has the rest."""
+        await self._queue.close()
 
     async def wake(self, workflow_id: str) -> None:
         """Signal an upgrade. A missing workflow is not an error: the sweeper handles the

@@ -4,9 +4,18 @@ import argparse
 
 import uvloop
 
-from bench import accounts, hostile, ledger, lifecycles, overload, reports, webhooks
+from bench import acceptance, accounts, hostile, ledger, lifecycles, overload, reports, webhooks
 
-NAMES = ("lifecycles", "reports", "ledger", "overload", "hostile", "accounts", "webhooks")
+NAMES = (
+    "lifecycles",
+    "acceptance",
+    "reports",
+    "ledger",
+    "overload",
+    "hostile",
+    "accounts",
+    "webhooks",
+)
 
 
 def main() -> None:
@@ -28,6 +37,8 @@ def main() -> None:
         match name:
             case "lifecycles":
                 uvloop.run(lifecycles.measure(asked.rounds, asked.seconds, asked.calls))
+            case "acceptance":
+                uvloop.run(acceptance.measure(max(5, asked.rounds), asked.calls))
             case "reports":
                 uvloop.run(reports.measure(asked.calls))
             case "overload":

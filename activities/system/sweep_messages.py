@@ -124,6 +124,7 @@ class Sweeping:
         every: timedelta,
         grace: timedelta,
         look_every: timedelta | None = None,
+        urgent: Sequence[SweepTask[Any]] = (),
         tasks: Sequence[SweepTask[Any]] = (),
         expiries: Sequence[ExpiryTask] = (),
     ) -> None:
@@ -134,13 +135,15 @@ class Sweeping:
         self._every = every
         self._grace = grace
         self._look_every = look_every
-        self._tasks = tasks
+        self._urgent = urgent
+        self._tasks = [*urgent, *tasks]
         self._expiries = expiries
 
     @activity.defn(name="sweep")
     async def sweep(self) -> SweepResult:
         """Run one turn, then look for unstarted messages until the next turn is due.
 
+        The `urgent` tasks are run at each look, the others once per turn.
         A full turn is followed by the next one immediately. Without `look_every` the activity is
         one turn.
         """
@@ -163,6 +166,7 @@ class Sweeping:
             except TimeoutError:
                 found = await self._take_unstarted(datetime.now(UTC))
                 started += await self._start_all(found)
+                started += (await self._run(self._urgent))[0]
             else:
                 break
         return started
@@ -190,17 +194,24 @@ class Sweeping:
         applied = await act_on_each(self._apply, reported, at_once=_REPORTS_AT_ONCE)
         reports = sum(receipt.receipts for receipt in reported)
         full = _MOST in (len(unstarted), len(stalled), reports)
-        for task in self._tasks:
-            rows = await _take(task, now)
-            started += await act_on_each(task.resume, rows, at_once=_MOST)
-            full = full or len(rows) == _MOST
+        resumed, full_task = await self._run(self._tasks)
+        full = full or full_task
         for expiry in self._expiries:
             full = await _delete(expiry, now) == _MOST or full
         return SweepResult(
-            started=started,
+            started=started + resumed,
             applied=applied,
             next_in=_AT_ONCE if full else self._every,
         )
+
+    async def _run(self, tasks: Sequence[SweepTask[Any]]) -> tuple[int, bool]:
+        """Run tasks; return how many rows they resumed, and whether one may have more."""
+        resumed, full = 0, False
+        for task in tasks:
+            rows = await _take(task, datetime.now(UTC))
+            resumed += await act_on_each(task.resume, rows, at_once=_MOST)
+            full = full or len(rows) == _MOST
+        return resumed, full
 
     async def _start_all(self, messages: Sequence[SendStart]) -> int:
         """Start messages in order, a few at a time; return how many were started.

@@ -109,6 +109,11 @@ def assemble(
             every=settings.sweep_every,
             grace=settings.sweep_grace,
             look_every=START_LOOK_EVERY,
+            urgent=[
+                PaymentSweep(
+                    housekeeping, client, settings.payment_waits, grace=settings.sweep_grace
+                )
+            ],
             tasks=list(_sweep_tasks(settings, housekeeping, client, reconciliation)),
             expiries=[
                 ExpiredRecords(housekeeping),
@@ -144,9 +149,8 @@ def assemble(
 def _sweep_tasks(
     settings: Settings, database: Database, client: Client, reconciliation: Reconciliation
 ) -> Iterator[SweepTask[Any]]:
-    """Build the sweeper's tasks besides messages."""
+    """Build the sweeper's tasks besides messages and payments."""
     grace = settings.sweep_grace
-    yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
     yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
     yield PriceSweep(database, reconciliation.ask_price)
     if settings.voice_directory != kamailio.NAME:

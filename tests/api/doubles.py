@@ -78,7 +78,7 @@ class FakeStarter(WorkflowStarter):
         self.started: list[SendStart] = []
         self.row_changed: list[tuple[str, SendSignal]] = []
 
-    async def start(self, send: SendStart) -> None:
+    def start(self, send: SendStart) -> None:
         """Record a start."""
         self.started.append(send)
 
@@ -94,7 +94,7 @@ class FakeUpgradeStarter(UpgradeStarter):
         self.started: list[UpgradeStart] = []
         self.row_changed: list[str] = []
 
-    async def start(self, upgrade: UpgradeStart) -> None:
+    def start(self, upgrade: UpgradeStart) -> None:
         """Record a start."""
         self.started.append(upgrade)
 

@@ -1,4 +1,4 @@
-"""The API is killed after the commit and before the response: a retry finds the send."""
+"""The API is killed after the commit, or stopped: a retry finds the send, and nothing is lost."""
 
 import asyncio
 
@@ -56,6 +56,26 @@ async def test_what_was_committed_but_never_started_is_sent_without_any_retry(
     copies = await harness.copies(numbers)
     assert answered <= written
     assert (sum(copies), max(copies)) == (written, 1)
+    assert await violations(integrator) == []
+
+
+async def test_an_api_that_is_stopped_starts_what_it_has_answered(
+    harness: Harness, integrator: Integrator
+) -> None:
+    stack, numbers = harness.stack, [number() for _ in range(40)]
+    await asyncio.to_thread(stack.stop, "api")
+    usual = dict(stack.waits)
+    stack.waits["HEXAVOX_START_WITHIN"] = "PT10M"  # the sweeper starts none of them
+    try:
+        await asyncio.to_thread(stack.start, "api")
+    finally:
+        stack.waits = usual
+    await asyncio.gather(*(integrator.accepted(to) for to in numbers))
+    await asyncio.to_thread(stack.stop, "api")
+    await asyncio.to_thread(stack.start, "api")  # the API receives the reports
+
+    await integrator.all_ended()
+    assert set(await harness.copies(numbers)) == {1}
     assert await violations(integrator) == []
 
 

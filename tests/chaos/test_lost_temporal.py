@@ -35,8 +35,7 @@ async def test_what_is_accepted_while_temporal_is_away_is_sent_once_it_is_back(
         seconds.append(time.monotonic() - began)
         assert (answer.status_code, answer.json()["status"]) == (200, "QUEUED")
         messages.append(answer.json()["messageId"])
-    assert max(seconds) < 6, "a request waits a second for Temporal, not for its time-outs"
-    assert sorted(seconds)[5] < 2, "and most do not wait at all"
+    assert max(seconds) < 1, "no request waits for Temporal"
 
     await asyncio.to_thread(harness.temporal.start)
     await integrator.all_ended()

@@ -128,7 +128,7 @@ async def client(
         billing = Billing(
             alone,
             FakeUpgradeStarter(),
-            sweep_grace=timedelta(minutes=1),
+            start_within=timedelta(minutes=1),
             clock=lambda: datetime.now(UTC),
         )
         put_in(app, "billing", upgrades=billing)

@@ -50,7 +50,7 @@ class Started(WorkflowStarter):
         self.sends: list[SendStart] = []
         self.row_changed: list[str] = []
 
-    async def start(self, send: SendStart) -> None:
+    def start(self, send: SendStart) -> None:
         """Record a start."""
         self.sends.append(send)
 

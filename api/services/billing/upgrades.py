@@ -1,4 +1,4 @@
-"""Upgrades: one transaction writes the payment; then its workflow is started."""
+"""Upgrades: one transaction writes the payment; its workflow is started beside the answer."""
 
 import re
 from collections.abc import Callable
@@ -68,12 +68,12 @@ class Billing:
         database: Database,
         starter: UpgradeStarter,
         *,
-        sweep_grace: timedelta,
+        start_within: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._starter = starter
-        self._sweep_grace = sweep_grace
+        self._start_within = start_within
         self._clock = clock
 
     async def upgrade(
@@ -91,7 +91,7 @@ class Billing:
             outcome = await self._take(db, caller, order, request)
         found = outcome.body
         if found.payment.completed_at is None:
-            await self._starter.start(_start_of(caller, found))
+            self._starter.start(_start_of(caller, found))
         view = upgrade_view(found)
         return Accepted(view) if isinstance(outcome, Accepted) else Replayed(view)
 
@@ -216,7 +216,7 @@ class Billing:
                 idempotency_key=request.key,
                 fingerprint=request.fingerprint,
                 accepted_at=now,
-                sweep_at=now + self._sweep_grace,
+                sweep_at=now + self._start_within,
             ),
         )
 

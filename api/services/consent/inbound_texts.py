@@ -93,7 +93,7 @@ class Inbox:
             raise MalformedJson("Signed, but the body is not an inbound text.") from error
         answer = await self._record(account, text)
         if answer is not None:
-            await self._starter.start(answer)
+            self._starter.start(answer)
 
     async def list(
         self, caller: Caller, wanted: InboundFilter, page: Page

@@ -1,4 +1,7 @@
-"""Accepts sends: one transaction writes the message and its hold; then the workflow is started."""
+"""Accepts sends: one transaction writes the message and its hold, and then it is answered.
+
+The committed row is the promise. The workflow is started beside the answer, or by the sweeper.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,7 +148,7 @@ class Sending:
         attempt = await self._try_accept(caller, send_key, request, read)
         match attempt:
             case _Written():
-                return Accepted(await self._start(attempt))
+                return Accepted(self._start(attempt))
             case Replayed():
                 return attempt
             case _Refused(reason=reason):
@@ -189,12 +192,12 @@ class Sending:
             MessageStatus.SCHEDULED if message.scheduled else MessageStatus.QUEUED,
         )
 
-    async def _start(self, written: _Written) -> AnsweredMessage:
-        """Start the workflow of a new message."""
+    def _start(self, written: _Written) -> AnsweredMessage:
+        """Let the workflow of a new message start beside its answer."""
         send = written.send
         logs.message_id.set(send.public_id)
         logs.workflow_id.set(send.workflow_id)
-        await self._starter.start(send)
+        self._starter.start(send)
         return _answered(send, written.status)
 
     async def _permitted(
@@ -247,7 +250,7 @@ class Sending:
         request.check_same(known.fingerprint)
         logs.message_id.set(known.send.public_id)
         if not known.completed:
-            await self._starter.start(known.send)
+            self._starter.start(known.send)
         return Replayed(_answered(known.send, known.status))
 
 

@@ -1,14 +1,15 @@
 """Accepted messages without a workflow are started soon; running ones are left alone."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
-from activities.system.sweep_messages import Sweeping
+from activities.system.sweep_messages import Sweeping, SweepTask
 from models.enums import MessageType, ReportStatus
 from models.queries.system.sweep_messages import reschedule, take_unstarted
 from providers.routing import Routes
@@ -47,7 +48,13 @@ async def taken(harness: Harness, most: int) -> list[int]:
 
 
 def sweeping(
-    harness: Harness, client: Client, *, every: timedelta, look_every: timedelta
+    harness: Harness,
+    client: Client,
+    *,
+    every: timedelta,
+    look_every: timedelta,
+    urgent: Sequence[SweepTask[int]] = (),
+    tasks: Sequence[SweepTask[int]] = (),
 ) -> Sweeping:
     """A sweeper that looks for unstarted messages between its turns."""
     return Sweeping(
@@ -58,6 +65,8 @@ def sweeping(
         every=every,
         grace=GRACE,
         look_every=look_every,
+        urgent=urgent,
+        tasks=tasks,
     )
 
 
@@ -155,6 +164,40 @@ async def test_between_full_turns_it_looks_again_for_what_is_not_started(
     message_id = await unstarted(harness, MessageType.OTP)
     assert (await under_way).started == 1
     assert await runs(client, await id_of(harness, message_id))
+
+
+@dataclass
+class Counted:
+    """A task with one row at each look."""
+
+    resumed: int = 0
+
+    async def take(self, now: datetime, most: int) -> list[int]:
+        """Return one row."""
+        return [1]
+
+    async def resume(self, row: int, /) -> bool:
+        """Count the look."""
+        self.resumed += 1
+        return True
+
+
+async def test_urgent_tasks_run_at_each_look_and_the_others_once_per_turn(
+    harness: Harness, client: Client
+) -> None:
+    urgent, other = Counted(), Counted()
+    watching = sweeping(
+        harness,
+        client,
+        every=2 * SECOND,
+        look_every=SECOND / 10,
+        urgent=[urgent],
+        tasks=[other],
+    )
+    swept = await ActivityEnvironment().run(watching.sweep)
+    assert other.resumed == 1
+    assert urgent.resumed >= 3
+    assert swept.started == urgent.resumed + other.resumed
 
 
 async def test_a_turn_that_was_full_is_followed_at_once_and_not_by_the_watch(

@@ -44,7 +44,7 @@ def counter(
     app: FastAPI, database: Database, upgrades: FakeUpgradeStarter, clock: Clock
 ) -> Iterator[None]:
     """The real service with doubles of Temporal and the clock only."""
-    billing = Billing(database, upgrades, sweep_grace=timedelta(minutes=1), clock=clock)
+    billing = Billing(database, upgrades, start_within=timedelta(minutes=1), clock=clock)
     with restored(app):
         put_in(app, "billing", upgrades=billing)
         yield

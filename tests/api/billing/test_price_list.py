@@ -42,7 +42,7 @@ def counter(app: FastAPI, database: Database) -> Iterator[None]:
     billing = Billing(
         database,
         FakeUpgradeStarter(),
-        sweep_grace=timedelta(minutes=1),
+        start_within=timedelta(minutes=1),
         clock=lambda: datetime.now(UTC),
     )
     with restored(app):

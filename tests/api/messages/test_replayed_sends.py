@@ -79,11 +79,12 @@ async def test_another_request_under_the_key_is_422_whatever_else_is_wrong_with_
     ids=["sms", "voice", "email", "direct email", "direct email of the tenant"],
 )
 async def test_equal_requests_at_once_are_one_message_on_every_channel(
-    gym: Integrator, path: str, body: dict[str, Any]
+    gym: Integrator, starter: FakeStarter, path: str, body: dict[str, Any]
 ) -> None:
     answers = await asyncio.gather(*(gym.post(path, body, key="once") for _ in range(15)))
     assert {answer.status_code for answer in answers} == {200}
     assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 14
+    assert len(set(starter.started)) == 1, "equal starts, of which the queue makes one"
     assert len({answer.json()["messageId"] for answer in answers}) == 1
     another = await gym.post(path, {**body, "type": "MARKETING"}, key="once")
     assert (another.status_code, another.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")

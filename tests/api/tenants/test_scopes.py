@@ -59,7 +59,9 @@ UNNAMED = [route for route, recipe in RECIPES.items() if recipe.optional]
 @pytest.fixture
 def counter(app: FastAPI, database: Database, clock: Clock) -> Iterator[None]:
     """The real upgrade service with doubles of Temporal and the clock only."""
-    billing = Billing(database, FakeUpgradeStarter(), sweep_grace=timedelta(minutes=1), clock=clock)
+    billing = Billing(
+        database, FakeUpgradeStarter(), start_within=timedelta(minutes=1), clock=clock
+    )
     with restored(app):
         put_in(app, "billing", upgrades=billing)
         yield
