@@ -246,7 +246,7 @@ class Sending:
             return None
         request.check_same(known.fingerprint)
         logs.message_id.set(known.send.public_id)
-        if not known.completed:
+        if not known.completed and known.send.chunk_id is None:
             await self._starter.start(known.send)
         return Replayed(_answered(known.send, known.status))
 
