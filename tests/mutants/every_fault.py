@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.mutants import (
+    batch_faults,
     border_faults,
     health_faults,
     ledger_faults,
@@ -18,6 +19,7 @@ FAULTS: Final = (
     *ledger_faults.FAULTS,
     *payment_faults.FAULTS,
     *sending_faults.FAULTS,
+    *batch_faults.FAULTS,
     *look_up_faults.FAULTS,
     *border_faults.FAULTS,
     *health_faults.FAULTS,
