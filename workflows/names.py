@@ -20,6 +20,7 @@ MONEY: Final = "money"
 HOUSEKEEPING: Final = "housekeeping"
 REGISTRATION: Final = "registration"
 WEBHOOKS: Final = "webhooks"
+BATCHES: Final = "batches"
 
 TENANT: Final = SearchAttributeKey.for_int("HexavoxTenant")
 MERCHANT: Final = SearchAttributeKey.for_keyword("HexavoxMerchant")

@@ -5,6 +5,7 @@ from typing import Any, Final
 from workflows import names
 from workflows.billing.close_days import CloseDays
 from workflows.billing.workflow import Upgrade
+from workflows.messages.batches.batch_workflow import SendBatch
 from workflows.messages.workflow import SendMessage
 from workflows.registration.workflow import (
     AssignNumber,
@@ -32,6 +33,7 @@ BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
         ProvisionVoice,
     ],
     names.WEBHOOKS: [DeliverWebhooks],
+    names.BATCHES: [SendBatch],
 }
 
 WORKFLOWS: Final[list[type[Any]]] = [
