@@ -24,6 +24,7 @@ from activities.system.expired_records import (
     ExpiredWindows,
 )
 from activities.system.step_failures import CountedFailures
+from activities.system.sweep_batches import BatchSweep
 from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
 from activities.system.sweep_prices import PriceSweep
@@ -35,6 +36,7 @@ from activities.webhooks.deliver import WebhookDeliveries
 from activities.webhooks.turn import Tools
 from activities.webhooks.wake_ups import WebhookWakeUps
 from api.services.webhooks.event_bodies import EventBodies
+from cli.worker.batches import BatchParts, assemble_batches
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.sip import SipSecrets
 from models.session import Database
@@ -63,6 +65,7 @@ class Parts:
     watching: Watching
     webhooks: WebhookDeliveries
     wake_ups: WebhookWakeUps
+    batches: BatchParts
     routes: Routes
     account_health: AccountHealth
     counted_failures: CountedFailures
@@ -76,11 +79,12 @@ def assemble(
     *,
     housekeeping: Database | None = None,
     webhooks: Database | None = None,
+    batches: Database | None = None,
 ) -> Parts:
     """Build the activities.
 
     Sweeping, closing and watching use the pool `housekeeping`, deliveries of webhooks the pool
-    `webhooks`, if given.
+    `webhooks`, batches the pool `batches`, if given.
 
     Raises IncompleteSettings if the configured SIP directory is none of the accounts'.
     """
@@ -135,6 +139,7 @@ def assemble(
         ),
         webhooks=_webhooks(settings, webhooks, vendors),
         wake_ups=WebhookWakeUps(webhooks, client, settings.webhook_wake_every),
+        batches=assemble_batches(settings, batches or database, client, routes),
         routes=routes,
         account_health=health,
         counted_failures=CountedFailures(database),
@@ -147,6 +152,7 @@ def _sweep_tasks(
     """Build the sweeper's tasks besides messages."""
     grace = settings.sweep_grace
     yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
+    yield BatchSweep(database, client, settings.send_waits, grace=grace)
     yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
     yield PriceSweep(database, reconciliation.ask_price)
     if settings.voice_directory != kamailio.NAME:

@@ -38,6 +38,7 @@ _SLOTS: Final[dict[str, dict[str, int]]] = {
     names.MESSAGES: {"max_cached_workflows": 2000},
     names.REGISTRATION: {"max_concurrent_activities": 20},
     names.WEBHOOKS: {"max_concurrent_activities": 300},
+    names.BATCHES: {"max_concurrent_activities": 20},
 }
 """Slots of queues that differ from Temporal's defaults.
 
@@ -135,6 +136,7 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
             parts.provisioning.provision_voice,
         ],
         names.WEBHOOKS: [parts.webhooks.deliver_webhooks],
+        names.BATCHES: parts.batches.activities,
     }
 
 

@@ -18,6 +18,9 @@ from workflows.messages.batches.types import AcceptLinesResult, AcceptLinesStep
 _PAGES: Final = 5
 """Pages of one run; more runs follow."""
 
+_AT_ONCE: Final = 2
+"""Batches whose lines one worker accepts at the same time: it takes processor time."""
+
 _CLOCKS_APART: Final = timedelta(minutes=1)
 """How far the clocks of Temporal and of the workers may differ."""
 
@@ -43,6 +46,7 @@ class AcceptingLines:
         self._database = database
         self._acceptance = acceptance
         self._start_chunk = start_chunk
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     @activity.defn(name="accept_lines")
     async def accept_lines(self, step: AcceptLinesStep) -> AcceptLinesResult:
@@ -53,7 +57,7 @@ class AcceptingLines:
         """
         batch = BatchKey(tenant_id=step.tenant_id, batch_id=step.batch_id, public_id=step.public_id)
         accepted = refused = 0
-        async with heartbeats():
+        async with heartbeats(), self._turns:
             if activity.info().attempt > 1:
                 await self._start(await self._earlier_chunks(batch), step.waits)
             for _ in range(_PAGES):

@@ -63,13 +63,18 @@ class BatchAcceptance:
         admission: Admission,
         *,
         grace: timedelta,
+        page: int = PAGE,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        """`grace` is after how long the sweeper looks after new messages and undecided batches."""
+        """`grace` is after how long the sweeper looks after new messages and undecided batches.
+
+        `page` is the number of lines that one transaction decides.
+        """
         self._database = database
         self._permissions = permissions
         self._admission = admission
         self._grace = grace
+        self._page = page
         self._clock = clock
 
     async def accept_page(self, batch: BatchKey) -> DecidedPage:
@@ -79,7 +84,7 @@ class BatchAcceptance:
         too, it is refused. Other failures are raised, and nothing is decided.
         """
         try:
-            return await self._accept(batch, most=PAGE)
+            return await self._accept(batch, most=self._page)
         except Exception as error:
             _check_cause(error)
         try:
