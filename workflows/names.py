@@ -16,11 +16,11 @@ from models.rules.messages.operations import UPGRADE
 from models.rules.workflow_ids import keyed_workflow_id
 
 MESSAGES: Final = "messages"
+BATCHES: Final = "batches"
 MONEY: Final = "money"
 HOUSEKEEPING: Final = "housekeeping"
 REGISTRATION: Final = "registration"
 WEBHOOKS: Final = "webhooks"
-BATCHES: Final = "batches"
 
 TENANT: Final = SearchAttributeKey.for_int("HexavoxTenant")
 MERCHANT: Final = SearchAttributeKey.for_keyword("HexavoxMerchant")

@@ -8,6 +8,7 @@ from temporalio import activity
 
 from workflows.billing.close_days_types import CloseDaysResult, CloseDaysStep
 from workflows.billing.types import PaymentProgress, UpgradeStep
+from workflows.messages.batches.chunk_types import ChunkResult, ChunkStep, SettleChunkStep
 from workflows.messages.batches.types import (
     AcceptLinesResult,
     AcceptLinesStep,
@@ -71,6 +72,18 @@ async def accept_lines(step: AcceptLinesStep) -> AcceptLinesResult:
 @activity.defn(name="cancel_members")
 async def cancel_members(step: CancelMembersStep) -> CancelMembersResult:
     """Cancel the next messages of a canceled batch that are not being sent."""
+    raise NotImplementedError
+
+
+@activity.defn(name="dispatch_chunk")
+async def dispatch_chunk(step: ChunkStep) -> ChunkResult:
+    """Hand members of a chunk to a provider, each once; members that need more leave the chunk."""
+    raise NotImplementedError
+
+
+@activity.defn(name="settle_chunk")
+async def settle_chunk(step: SettleChunkStep) -> ChunkResult:
+    """End the members of a chunk whose final report is stored."""
     raise NotImplementedError
 
 

@@ -36,9 +36,13 @@ _STICKY: Final = timedelta(seconds=2)
 
 _SLOTS: Final[dict[str, dict[str, int]]] = {
     names.MESSAGES: {"max_cached_workflows": 2000},
+    names.BATCHES: {
+        "max_concurrent_activities": 8,
+        "max_concurrent_local_activities": 4,
+        "max_cached_workflows": 500,
+    },
     names.REGISTRATION: {"max_concurrent_activities": 20},
     names.WEBHOOKS: {"max_concurrent_activities": 300},
-    names.BATCHES: {"max_concurrent_activities": 20},
 }
 """Slots of queues that differ from Temporal's defaults.
 
@@ -116,6 +120,11 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
             parts.reconciliation.poll,
             parts.settlement.settle,
         ],
+        names.BATCHES: [
+            parts.chunk_dispatching.dispatch_chunk,
+            parts.chunk_settlement.settle_chunk,
+            *parts.batches.activities,
+        ],
         names.MONEY: [
             parts.payments.charge,
             parts.payments.await_payment,
@@ -136,7 +145,6 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
             parts.provisioning.provision_voice,
         ],
         names.WEBHOOKS: [parts.webhooks.deliver_webhooks],
-        names.BATCHES: parts.batches.activities,
     }
 
 

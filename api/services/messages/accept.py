@@ -222,7 +222,7 @@ class Sending:
             return None
         request.check_same(known.fingerprint)
         logs.message_id.set(known.send.public_id)
-        if not known.completed and not known.in_chunk:
+        if not known.completed and known.send.chunk_id is None:
             await self._starter.start(known.send)
         return Replayed(_answered(known.send, known.status))
 

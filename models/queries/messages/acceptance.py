@@ -25,8 +25,6 @@ class KnownSend:
     fingerprint: str
     status: MessageStatus
     completed: bool
-    in_chunk: bool
-    """A chunk of its batch sends it; it has no workflow of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +91,7 @@ class NotFunded:
 
 _KNOWN = text(
     f"""
-    SELECT {START}, m.fingerprint, m.status, m.completed_at IS NOT NULL AS completed,
-           m.chunk_id IS NOT NULL AS in_chunk
+    SELECT {START}, m.fingerprint, m.status, m.completed_at IS NOT NULL AS completed
       FROM message m
       LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
      WHERE m.tenant_id = :tenant_id AND m.operation = :operation AND m.scope = :scope
@@ -113,7 +110,6 @@ async def find_known(db: ReadSession, send_key: SendKey) -> KnownSend | None:
         fingerprint=row.fingerprint,
         status=MessageStatus(row.status),
         completed=row.completed,
-        in_chunk=row.in_chunk,
     )
 
 
