@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from models.enums import Channel
+from models.queries.messages.batches.identity import START, start_of
 from models.rules.messages.batches.identity import BatchStart
 from models.session import WriteSession
 
@@ -22,7 +22,7 @@ class StalledBatch:
 
 # The interval grows with the age, as for messages.
 _SWEEP: Final = text(
-    """
+    f"""
     WITH stalled AS (
         SELECT tenant_id, id FROM batch
          WHERE sweep_at <= :now
@@ -31,14 +31,12 @@ _SWEEP: Final = text(
     UPDATE batch b
        SET sweep_at = :now + LEAST(GREATEST(CAST(:grace AS interval), (:now - b.created_at) / 2),
                                    CAST(:longest AS interval))
-      FROM stalled, merchant m
+      FROM stalled
+      JOIN tenant ON tenant.id = stalled.tenant_id, merchant
      WHERE b.tenant_id = stalled.tenant_id AND b.id = stalled.id
-       AND m.tenant_id = b.tenant_id AND m.id = b.merchant_id
-    RETURNING b.tenant_id,
-              (SELECT public_id FROM tenant WHERE tenant.id = b.tenant_id) AS tenant_public_id,
-              b.id, b.public_id, b.merchant_id, m.external_id, b.channel, b.total, b.scope,
-              b.idempotency_key, b.canceled_at IS NOT NULL AS canceled
-    """
+       AND merchant.tenant_id = b.tenant_id AND merchant.id = b.merchant_id
+    RETURNING {START}, b.canceled_at IS NOT NULL AS canceled
+    """  # noqa: S608 - every value is a parameter
 )
 
 
@@ -47,21 +45,4 @@ async def take_stalled_batches(
 ) -> Sequence[StalledBatch]:
     """Return batches of all tenants that are due for sweeping, and schedule their next sweep."""
     rows = await db.execute(_SWEEP, {"now": now, "grace": grace, "longest": longest, "most": most})
-    return [
-        StalledBatch(
-            start=BatchStart(
-                tenant_id=row.tenant_id,
-                tenant_public_id=row.tenant_public_id,
-                batch_id=row.id,
-                public_id=row.public_id,
-                merchant_id=row.merchant_id,
-                merchant=row.external_id,
-                channel=Channel(row.channel),
-                total=row.total,
-                scope=row.scope,
-                idempotency_key=row.idempotency_key,
-            ),
-            canceled=row.canceled,
-        )
-        for row in rows
-    ]
+    return [StalledBatch(start=start_of(row), canceled=row.canceled) for row in rows]
