@@ -79,6 +79,7 @@ def test_the_statements_that_write_a_status_are_these() -> None:
     assert writers == {
         "acceptance._ACCEPT",
         "acceptance._METER",
+        "batches.acceptance._INSERT",
         "conclude._CONCLUDE",
         "dispatch._CLAIM",
         "late_reports._CORRECT",
