@@ -75,6 +75,14 @@ async def find_batch(
     return None if row is None else (row[0], row[1])
 
 
+async def list_batches(
+    db: ReadSession | WriteSession, scope: CallerScope, *, most: int
+) -> Sequence[tuple[Batch, str]]:
+    """Return batches with their merchants' external ids, the newest first."""
+    statement = visible_batches(scope).order_by(col(Batch.id).desc()).limit(most)
+    return [(row[0], row[1]) for row in await db.execute(statement)]
+
+
 # One statement, so that lines and messages are counted at the same time.
 _PROGRESS: Final = text(
     """
@@ -96,7 +104,7 @@ _PROGRESS: Final = text(
 )
 
 
-async def read_progress(db: ReadSession, batch: Batch) -> Progress:
+async def read_progress(db: ReadSession | WriteSession, batch: Batch) -> Progress:
     """Return a batch as it is now."""
     values = {"tenant_id": batch.tenant_id, "batch_id": row_id(batch.id)}
     row = (await db.execute(_PROGRESS, values)).one()
