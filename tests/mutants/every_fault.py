@@ -4,6 +4,7 @@ from typing import Final
 
 from tests.mutants import (
     batch_acceptance_faults,
+    batch_faults,
     border_faults,
     health_faults,
     ledger_faults,
@@ -19,6 +20,7 @@ FAULTS: Final = (
     *ledger_faults.FAULTS,
     *payment_faults.FAULTS,
     *sending_faults.FAULTS,
+    *batch_faults.FAULTS,
     *look_up_faults.FAULTS,
     *border_faults.FAULTS,
     *health_faults.FAULTS,

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from activities.messages.account_choice import owns_sender, routed_accounts
 from activities.messages.account_health import AccountHealth
@@ -107,13 +106,10 @@ class PlainClaims:
         )
 
 
-_SEVERAL: Final = "to"
-"""Detail of an e-mail that names its recipients."""
-
-
 def _is_plain(found: Dispatchable) -> bool:
     """Return whether a message is neither paced nor guarded and has one recipient."""
-    return not (found.guarded or found.pace is not None or found.details.get(_SEVERAL))
+    recipients = found.details.get("to") or ()
+    return not (found.guarded or found.pace is not None or len(recipients) > 1)
 
 
 def by_account(claims: Sequence[ChunkClaim]) -> dict[str, list[ChunkClaim]]:
