@@ -247,8 +247,8 @@ class World:
             return [tuple(row) for row in found]
 
 
-# Without the keys that tests create, numbers and lines of batches, which gym-b has as well, and rate
-# limits.
+# Without the keys that tests create, numbers and lines of batches, which gym-b has as well, and
+# rate limits.
 _TABLES = """
     SELECT table_name, bool_or(column_name = 'merchant_id') FROM information_schema.columns
      WHERE table_schema = 'public'
