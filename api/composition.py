@@ -22,6 +22,7 @@ from api.services.messages.accept import Sending
 from api.services.messages.admission import Admission
 from api.services.messages.batches.cancel import BatchCanceling
 from api.services.messages.batches.read import Batches
+from api.services.messages.batches.receiving_slots import ReceivingSlots
 from api.services.messages.batches.store import BatchStoring
 from api.services.messages.cancel import Canceling
 from api.services.messages.cancel_requests import CancelRequests
@@ -66,8 +67,9 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchServices:
-    """Services of batches: store, read and cancel."""
+    """Services of batches: receive, store, read and cancel."""
 
+    slots: ReceivingSlots
     storing: BatchStoring
     reads: Batches
     canceling: BatchCanceling
@@ -263,6 +265,7 @@ def _batches(settings: Settings, connections: Connections, clock: Clock) -> Batc
     database, starter = connections.database, connections.starters.batches
     reads, start_within = Batches(database), settings.start_within
     return BatchServices(
+        slots=ReceivingSlots(),
         storing=BatchStoring(database, starter, reads, start_within=start_within, clock=clock),
         reads=reads,
         canceling=BatchCanceling(database, starter, reads, start_within=start_within, clock=clock),

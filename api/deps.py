@@ -3,7 +3,7 @@
 They are `async` although most await nothing: FastAPI runs a synchronous dependency in a thread.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
@@ -90,9 +90,10 @@ Idempotent = Annotated[IdempotentRequest, Depends(_idempotent)]
 
 async def _batch_request(
     request: Request, caller: Authenticated, key: KeyHeader = None
-) -> BatchRequest:
+) -> AsyncIterator[BatchRequest]:
     services = _services(request)
-    return await read_batch_request(request, caller, services.contact_keys, services.used_keys)
+    async with services.messages.batches.slots.hold(caller.tenant_id):
+        yield await read_batch_request(request, caller, services.contact_keys, services.used_keys)
 
 
 UploadedBatch = Annotated[BatchRequest, Depends(_batch_request)]

@@ -14,6 +14,7 @@ from api.services.messages.accept import Sending
 from api.services.messages.admission import Admission
 from api.services.messages.batches.cancel import BatchCanceling
 from api.services.messages.batches.read import Batches
+from api.services.messages.batches.receiving_slots import ReceivingSlots
 from api.services.messages.batches.store import BatchStoring
 from api.services.messages.cancel import Canceling
 from api.services.messages.cancel_requests import CancelRequests
@@ -139,6 +140,7 @@ def harness(
 def _batches(database: Database, starter: FakeBatchStarter, clock: Clock) -> BatchServices:
     reads, minute = Batches(database), timedelta(minutes=1)
     return BatchServices(
+        slots=ReceivingSlots(),
         storing=BatchStoring(database, starter, reads, start_within=minute, clock=clock),
         reads=reads,
         canceling=BatchCanceling(database, starter, reads, start_within=minute, clock=clock),

@@ -198,9 +198,10 @@ PADDED = json.dumps({**LINE, "metadata": {f"n{n}": "v" * 13 for n in range(45)}}
         filled(PADDED),
         filled(b'{"a":"' + b"x" * (4 * MIB - 9) + b'"}'),
         filled(b'{"a":"' + b"\\u00e9" * (4 * MIB // 6 - 9) + b'"}'),
+        filled('{"a":"'.encode() + "ж".encode() * (2 * MIB - 9) + b'"}'),
         filled(b'{"a":[' + b",".join([b'[""]'] * 40) + b"]}"),
     ],
-    ids=["short", "full", "long", "escaped", "nested"],
+    ids=["short", "full", "long", "escaped", "Cyrillic", "nested"],
 )
 @pytest.mark.parametrize("kind", [JSON, NDJSON])
 def test_no_step_is_long_for_a_body_of_10_mib(body: bytes, kind: str) -> None:

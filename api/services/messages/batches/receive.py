@@ -119,12 +119,17 @@ class _Lines:
             raise MalformedJson(f"Line {number}: {error.detail}") from error
         except ValidationFailed as error:
             raise _of_line(number, error) from error
-        self._hash.update(canonical({}, line).encode())
+        await strict_json.yield_to_event_loop(item)
+        text = canonical({}, line)
+        await strict_json.yield_to_event_loop(item)
+        self._hash.update(text.encode())
+        await strict_json.yield_to_event_loop(item)
         self.found.append(ReceivedLine(item.strip().decode(), key))
 
 
 async def _read_line(item: bytes) -> dict[str, Any]:
     """Parse a line as strictly as the body of a single send."""
+    await strict_json.yield_to_event_loop(item)
     strict_json.check_size(item)
     await strict_json.yield_to_event_loop(item)
     line = strict_json.read(item)
