@@ -92,10 +92,12 @@ async def test_chunks_have_one_type_and_one_time(batches: Batches, database: Dat
     for message in messages:
         chunk = by_id.get(message.chunk_id)
         if chunk is None:  # too few for a chunk: the sweeper starts them at once
-            assert (message.due_at, message.sweep_at) == (now + timedelta(hours=2), now)
+            due_at = now + timedelta(hours=2)
+            assert (message.due_at, message.ready_at, message.sweep_at) == (due_at, due_at, now)
         else:
             assert (message.type, message.due_at) == (chunk.type, chunk.due_at)
             assert message.sweep_at == now + GRACE
+            assert message.ready_at == message.due_at + timedelta(hours=1)  # not late before
     assert sum(message.chunk_id is None for message in messages) == 4
 
 

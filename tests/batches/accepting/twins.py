@@ -29,7 +29,7 @@ _KEPT: Final = (
     "channel, type, contact_key, to_contact, body, details - 'unsubscribeUrl' AS details,"
     " attributes, operation, scope, idempotency_key, fingerprint, status, attempts, units,"
     " billed_units, month, funded, held_allowance, held_credits, accepted_at, due_at, expires_at,"
-    " ready_at, delivery_mode"
+    " delivery_mode"
 )
 """Columns of a message that do not depend on the tenant or the batch."""
 

@@ -7,7 +7,7 @@ caller holds the batch's lock. Rows are locked in the common order: month, credi
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -18,6 +18,10 @@ from models.queries.messages.batches.pages import FoundBatch
 from models.rules.messages.batches.funds import Funds, Hold
 from models.rules.messages.metadata import pair_hash
 from models.session import WriteSession
+
+
+_TURN_AT_MOST: Final = timedelta(hours=1)
+"""After this long in a chunk a message counts as late. Meanwhile it counts as open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,15 @@ class NewMember:
     def sweep_at(self) -> datetime:
         """When the sweeper looks after it first."""
         return self.message.accepted_at if self.chunk_id is None else self.message.sweep_at
+
+    @property
+    def ready_at(self) -> datetime:
+        """From when on it counts as late.
+
+        A message of a chunk waits for its turn, so it is no sign of overloaded workers for a while.
+        """
+        due_at = self.message.due_at
+        return due_at if self.chunk_id is None else due_at + _TURN_AT_MOST
 
 
 # A row is made where none is, so that there is one to lock; it changes nothing.
@@ -161,7 +174,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "due_at": "due_at",
     "expires_at": "expires_at",
     "sweep_at": "sweep_at",
-    "ready_at": "due_at",
+    "ready_at": "ready_at",
 }
 """Columns of a new message of a batch, and the SQL of their values."""
 
@@ -173,7 +186,7 @@ _INSERT: Final = text(
             id bigint, type text, contact_key text, to_contact text, sender text, body text,
             details jsonb, attributes jsonb, chunk_id bigint, idempotency_key text,
             fingerprint text, units int, credits int, balance bigint, due_at timestamptz,
-            expires_at timestamptz, sweep_at timestamptz)
+            expires_at timestamptz, sweep_at timestamptz, ready_at timestamptz)
     ), accepted AS (
         INSERT INTO message ({", ".join(_COLUMNS)})
         SELECT {", ".join(_COLUMNS.values())} FROM given ORDER BY given.id
@@ -259,6 +272,7 @@ def _row(member: NewMember) -> dict[str, Any]:
         "due_at": message.due_at.isoformat(),
         "expires_at": None if message.expires_at is None else message.expires_at.isoformat(),
         "sweep_at": member.sweep_at.isoformat(),
+        "ready_at": member.ready_at.isoformat(),
     }
 
 
