@@ -118,7 +118,7 @@ WRONG: list[dict[str, Any]] = [
     {"metadata": {f"n{place}": "1" for place in range(51)}},
     {"metadata": {f"n{place}": "1" for place in range(201)}},
     {"metadata": {"n": {"deep": "1"}}},
-    {"validForSeconds": 1e30},
+    {"validForSeconds": 3600.5},
     {"sendAt": 1_776_000_000},
     {"to": "+1 813 555 1001 ext 4"},
 ]

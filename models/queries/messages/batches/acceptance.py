@@ -19,7 +19,6 @@ from models.rules.messages.batches.funds import Funds, Hold
 from models.rules.messages.metadata import pair_hash
 from models.session import WriteSession
 
-
 _TURN_AT_MOST: Final = timedelta(hours=1)
 """After this long in a chunk a message counts as late. Meanwhile it counts as open."""
 
