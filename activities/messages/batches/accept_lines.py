@@ -65,7 +65,7 @@ class AcceptingLines:
                 accepted += page.accepted
                 refused += page.refused
                 await self._start(page.chunks, step.waits)
-                if page.decided or page.retry_after is not None:
+                if not page.goes_on:
                     break
         return AcceptLinesResult(
             accepted=accepted,

@@ -31,6 +31,7 @@ from models.rules.messages.batches.acceptance import (
     PAGE,
     BatchKey,
     DecidedPage,
+    together,
 )
 from models.rules.messages.batches.keys import line_key
 from models.rules.system.failures import TransientError, caused_by_input
@@ -80,13 +81,20 @@ class BatchAcceptance:
     async def accept_page(self, batch: BatchKey) -> DecidedPage:
         """Decide the next lines of a batch in one transaction. Idempotent.
 
-        If that fails because of what is in a line, the next line is decided alone; if that fails
-        too, it is refused. Other failures are raised, and nothing is decided.
+        If that fails because of what is in a line, each line is decided alone, and refused if that
+        fails too. Other failures are raised, and nothing is decided.
         """
         try:
             return await self._accept(batch, most=self._page)
         except Exception as error:
             _check_cause(error)
+        alone = [await self._accept_one(batch)]
+        while alone[-1].goes_on and len(alone) < self._page:
+            alone.append(await self._accept_one(batch))
+        return together(alone)
+
+    async def _accept_one(self, batch: BatchKey) -> DecidedPage:
+        """Decide the next line of a batch."""
         try:
             return await self._accept(batch, most=1)
         except Exception as error:

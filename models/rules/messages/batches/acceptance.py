@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
@@ -46,6 +46,21 @@ class DecidedPage:
     decided: bool = False
     canceled: bool = False
     retry_after: int | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more lines can be decided now."""
+        return not self.decided and self.retry_after is None
+
+
+def together(pages: Sequence[DecidedPage]) -> DecidedPage:
+    """Return pages that followed one another as one."""
+    return replace(
+        pages[-1],
+        accepted=sum(page.accepted for page in pages),
+        refused=sum(page.refused for page in pages),
+        chunks=[chunk for page in pages for chunk in page.chunks],
+    )
 
 
 Group: TypeAlias = tuple[MessageType, datetime]
