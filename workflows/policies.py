@@ -89,6 +89,18 @@ SETTLE: Final = LocalActivityConfig(
     local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_RETRY,
 )
+ACCEPT_LINES: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=60),
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY,
+    summary="accept lines",
+)
+CANCEL_MEMBERS: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=60),
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY,
+    summary="cancel waiting messages",
+)
 CHUNK_CLAIMS_FOR: Final = timedelta(seconds=15)
 """A dispatch of a chunk claims no further members after this."""
 

@@ -28,6 +28,7 @@ from activities.system.expired_records import (
     ExpiredWindows,
 )
 from activities.system.step_failures import CountedFailures
+from activities.system.sweep_batches import BatchSweep
 from activities.system.sweep_chunks import ChunkSweep
 from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
@@ -40,6 +41,7 @@ from activities.webhooks.deliver import WebhookDeliveries
 from activities.webhooks.turn import Tools
 from activities.webhooks.wake_ups import WebhookWakeUps
 from api.services.webhooks.event_bodies import EventBodies
+from cli.worker.batches import BatchParts, assemble_batches
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.sip import SipSecrets
 from models.session import Database
@@ -71,6 +73,7 @@ class Parts:
     watching: Watching
     webhooks: WebhookDeliveries
     wake_ups: WebhookWakeUps
+    batches: BatchParts
     routes: Routes
     account_health: AccountHealth
     counted_failures: CountedFailures
@@ -84,17 +87,19 @@ def assemble(
     *,
     housekeeping: Database | None = None,
     webhooks: Database | None = None,
+    batches: Database | None = None,
 ) -> Parts:
     """Build the activities.
 
     Sweeping, closing and watching use the pool `housekeeping`, deliveries of webhooks the pool
-    `webhooks`, if given.
+    `webhooks`, batches the pool `batches`, if given.
 
     Raises IncompleteSettings if the configured SIP directory is none of the accounts'.
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
     webhooks = webhooks or database
+    batches = batches or database
     reconciliation = Reconciliation(database, routes)
     health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
     slots = Slots(settings.provider_slots)
@@ -108,12 +113,12 @@ def assemble(
         health=health,
     )
     leaving = Leaving(
-        database, lambda send, delay: start_send(client, send, settings.send_waits, delay=delay)
+        batches, lambda send, delay: start_send(client, send, settings.send_waits, delay=delay)
     )
     return Parts(
         dispatching=dispatching,
         chunk_dispatching=ChunkDispatching(
-            database,
+            batches,
             routes,
             dispatching,
             leaving,
@@ -122,7 +127,7 @@ def assemble(
             health=health,
             sweep_grace=settings.sweep_grace,
         ),
-        chunk_settlement=ChunkSettlement(database, routes, leaving),
+        chunk_settlement=ChunkSettlement(batches, routes, leaving),
         reconciliation=reconciliation,
         settlement=Settlement(database, routes),
         sweeping=Sweeping(
@@ -159,6 +164,7 @@ def assemble(
         ),
         webhooks=_webhooks(settings, webhooks, vendors),
         wake_ups=WebhookWakeUps(webhooks, client, settings.webhook_wake_every),
+        batches=assemble_batches(settings, batches, client, routes),
         routes=routes,
         account_health=health,
         counted_failures=CountedFailures(database),
@@ -172,6 +178,7 @@ def _sweep_tasks(
     grace = settings.sweep_grace
     yield ChunkSweep(database, client, settings.send_waits, grace=grace)
     yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
+    yield BatchSweep(database, client, settings.send_waits, grace=grace)
     yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
     yield PriceSweep(database, reconciliation.ask_price)
     if settings.voice_directory != kamailio.NAME:

@@ -123,6 +123,7 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
         names.BATCHES: [
             parts.chunk_dispatching.dispatch_chunk,
             parts.chunk_settlement.settle_chunk,
+            *parts.batches.activities,
         ],
         names.MONEY: [
             parts.payments.charge,

@@ -122,13 +122,13 @@ class Message(Table, table=True):
             "accepted_at",
             postgresql_where=text("completed_at IS NULL AND attempts > 0"),
         ),
-        # Counts of a batch, and its messages of one status, without reading their rows.
+        # The messages of a batch in order, and its counts without reading their rows.
         Index(
             "ix_message_batch",
             "tenant_id",
             "batch_id",
-            "status",
-            postgresql_include=["completed_at"],
+            "id",
+            postgresql_include=["status", "completed_at"],
             postgresql_where=text("batch_id IS NOT NULL"),
         ),
         Index(

@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.mutants import (
+    batch_acceptance_faults,
     batch_faults,
     border_faults,
     health_faults,
@@ -26,4 +27,5 @@ FAULTS: Final = (
     *routing_faults.FAULTS,
     *smtp_faults.FAULTS,
     *webhook_faults.FAULTS,
+    *batch_acceptance_faults.FAULTS,
 )

@@ -161,9 +161,9 @@ def _index_messages() -> None:
     op.create_index(
         "ix_message_batch",
         "message",
-        ["tenant_id", "batch_id", "status"],
+        ["tenant_id", "batch_id", "id"],
         unique=False,
-        postgresql_include=["completed_at"],
+        postgresql_include=["status", "completed_at"],
         postgresql_where=sa.text("batch_id IS NOT NULL"),
     )
     op.create_index(
