@@ -14,6 +14,7 @@ _DISPATCH: Final = ("tests/batches/sending/test_dispatching_chunks.py",)
 _OPTING_OUT: Final = ("tests/batches/sending/test_opting_out.py",)
 _PLAINLY: Final = ("tests/batches/sending/test_plain_members.py",)
 _SETTLE: Final = ("tests/batches/sending/test_settling_chunks.py",)
+_SPENDING: Final = ("tests/batches/sending/test_spending_of_chunks.py",)
 _KILLED: Final = ("tests/batches/sending/test_killed_chunks.py",)
 
 FAULTS: Final = (
@@ -69,17 +70,25 @@ FAULTS: Final = (
         "a paced sender is not paced in a chunk",
         _PLAIN,
         "_is_plain",
-        "or found.pace is not None ",
+        "found.pace is None and ",
         "",
         _PLAINLY,
     ),
     Fault(
         "spending is not reserved in a chunk",
-        _PLAIN,
-        "_is_plain",
-        "found.guarded or ",
+        "activities/messages/batches/claim_chunk.py",
+        "ChunkClaiming._commit",
+        "await chunk_spending.reserve(db, chosen)",
         "",
-        _PLAINLY,
+        _SPENDING,
+    ),
+    Fault(
+        "members of a chunk do not count each other's cost",
+        "models/queries/accounts/spending_of_several.py",
+        "_fits",
+        "already + before",
+        "already",
+        _SPENDING,
     ),
     Fault(
         "a chunk takes all calls of an account",

@@ -4,8 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from temporalio import activity
@@ -13,15 +12,15 @@ from temporalio import activity
 from activities.messages.account_health import AccountHealth
 from activities.messages.batches.chunk_outcomes import ChunkOutcomes
 from activities.messages.batches.chunk_run import Answered, Run
+from activities.messages.batches.claim_chunk import ChunkClaiming
 from activities.messages.batches.leaving import Leaving
-from activities.messages.batches.plain_claims import Busy, ChunkClaim, PlainClaims, by_account
+from activities.messages.batches.plain_claims import ChunkClaim, PlainClaims
 from activities.messages.dispatch import Dispatching
 from activities.messages.provider_slots import Slots
-from models.database.transaction_limits import LockScope
-from models.queries.messages.batches import chunk_claims, chunk_members
+from models import logs
+from models.queries.messages.batches import chunk_members
 from models.rules.system.failures import caused_by_input
-from models.session import Database, WriteSession
-from providers.ports.messages import Proof
+from models.session import Database
 from providers.routing import Routes
 from workflows.heartbeat import heartbeats
 from workflows.messages.batches.chunk_types import ChunkResult, ChunkStep
@@ -62,9 +61,12 @@ class ChunkDispatching:
         self._leaving = leaving
         self._slots = slots
         self._health = health
-        self._sweep_grace = sweep_grace
-        self._plain = PlainClaims(
-            routes=routes, slots=slots, health=health, public_url=public_url.rstrip("/")
+        self._claiming = ChunkClaiming(
+            database,
+            PlainClaims(
+                routes=routes, slots=slots, health=health, public_url=public_url.rstrip("/")
+            ),
+            sweep_grace,
         )
 
     @activity.defn(name="dispatch_chunk")
@@ -117,9 +119,22 @@ class ChunkDispatching:
             await self._wait_for_slots(run)
             return
         claims, leavers = await self._claim_or_leave(run, free)
-        run.left += await self._leaving.leave(run.step, leavers)
         for claim in claims:
-            run.calls.add(asyncio.create_task(self._call(run.step, claim)))
+            call = asyncio.create_task(self._call(run.step, claim))
+            # Also if the task is cancelled before it begins.
+            call.add_done_callback(lambda _, permit=claim.call_permit: permit.close())
+            run.calls.add(call)
+        await self._leave(run, leavers)
+
+    async def _leave(self, run: Run, message_ids: Sequence[int]) -> None:
+        """Let members leave; a failure must not cancel the calls under way."""
+        try:
+            run.left += await self._leaving.leave(run.step, message_ids)
+        except Exception as error:  # they are found again by the next run
+            log.warning(
+                "members could not leave their chunk", extra={"reason": type(error).__name__}
+            )
+            run.done = True
 
     async def _wait_for_slots(self, run: Run) -> None:
         """Wait until a slot is free; if none gets free, claim no more in this run."""
@@ -138,7 +153,7 @@ class ChunkDispatching:
         If the claim fails because of a member, they all leave.
         """
         try:
-            return await self._claim(run, most)
+            return await self._claiming.claim(run, most)
         except Exception as error:
             if caused_by_input(error):
                 log.error("members of a chunk cannot be claimed together", exc_info=error)
@@ -149,82 +164,17 @@ class ChunkDispatching:
             run.done = True  # the calls under way are concluded first
             return [], []
 
-    async def _claim(self, run: Run, most: int) -> tuple[Sequence[ChunkClaim], Sequence[int]]:
-        """Commit the attempts of members that can be called now."""
-        step = run.step
-        lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "dispatch")
-        with ExitStack() as call_permits:
-            async with self._database.transaction(lock_scope) as db:
-                members = await chunk_claims.lock_unsent(
-                    db, tenant_id=step.tenant_id, chunk_id=step.chunk_id, most=most
-                )
-                run.done = not members
-                now = datetime.now(UTC)
-                claims, leavers = await self._prepare(run, members, now, call_permits)
-                for account, of_account in sorted(by_account(claims).items()):
-                    await self._commit(db, run, account, of_account, now)
-            call_permits.pop_all()  # from now on each call gives its own back
-        return claims, leavers
-
-    async def _prepare(
-        self,
-        run: Run,
-        members: Sequence[chunk_claims.Member],
-        now: datetime,
-        call_permits: ExitStack,
-    ) -> tuple[Sequence[ChunkClaim], Sequence[int]]:
-        claims: list[ChunkClaim] = []
-        leavers: list[int] = []
-        busy: set[str] = set()
-        for member in members:
-            prepared = self._plain.prepare(member, run.step.tenant_id, now)
-            match prepared:
-                case ChunkClaim():
-                    call_permits.callback(prepared.call_permit.close)
-                    claims.append(prepared)
-                case Busy():
-                    busy.add(prepared.account)
-                case None:
-                    leavers.append(member.message_id)
-            await asyncio.sleep(0)
-        run.accounts = busy or {claim.claimed.provider.account for claim in claims}
-        return claims, leavers
-
-    async def _commit(
-        self,
-        db: WriteSession,
-        run: Run,
-        account: str,
-        claims: Sequence[ChunkClaim],
-        now: datetime,
-    ) -> None:
-        """Write the attempts as REQUESTED; from their commit on the account may have them."""
-        first = claims[0].claimed
-        first.check_time(run.ends)
-        await chunk_claims.claim(
-            db,
-            tenant_id=run.step.tenant_id,
-            message_ids=[claim.message_id for claim in claims],
-            provider=first.provider.name,
-            account=account,
-            now=now,
-            deadline=first.deadline,
-            grace=self._sweep_grace,
-            listed=first.provider.proof is Proof.LISTING,
-            report_wait_until=run.report_wait_until(now),
-        )
-
     async def _call(self, step: ChunkStep, claim: ChunkClaim) -> Answered | None:
         """Call the provider; None if the adapter failed, then the attempt is reconciled."""
         claimed = claim.claimed
-        with claim.call_permit:
-            try:
-                answer = await self._health.send(
-                    claimed.provider, claimed.request, step.tenant_id, None
-                )
-            except Exception as error:
-                log.error("a call of a chunk failed", exc_info=error)
-                return None
+        logs.message_id.set(claimed.found.public_id)  # of this task only
+        try:
+            answer = await self._health.send(
+                claimed.provider, claimed.request, step.tenant_id, None
+            )
+        except Exception as error:
+            log.error("a call of a chunk failed", exc_info=error)
+            return None
         return Answered(claim=claim, answer=answer)
 
     async def _conclude_answered(self, run: Run) -> None:

@@ -1,11 +1,10 @@
 """Decides which members of a chunk can be claimed there: the plain case, with one call.
 
 Everything else leaves the chunk: its own workflow waits, chooses another account or sender, paces
-it, reserves what it costs or ends it.
+it, or ends it.
 """
 
 import logging
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,6 +38,11 @@ class ChunkClaim:
     message_id: int
     claimed: Claimed
     call_permit: ExitStack
+
+    @property
+    def account(self) -> str:
+        """Name of the account that is called."""
+        return self.claimed.provider.account
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,14 +111,5 @@ class PlainClaims:
 
 
 def _is_plain(found: Dispatchable) -> bool:
-    """Return whether a message is neither paced nor guarded and has one recipient."""
-    recipients = found.details.get("to") or ()
-    return not (found.guarded or found.pace is not None or len(recipients) > 1)
-
-
-def by_account(claims: Sequence[ChunkClaim]) -> dict[str, list[ChunkClaim]]:
-    """Return claims by the name of their account."""
-    found: dict[str, list[ChunkClaim]] = {}
-    for claim in claims:
-        found.setdefault(claim.claimed.provider.account, []).append(claim)
-    return found
+    """Return whether a message is not paced and has one recipient."""
+    return found.pace is None and len(found.details.get("to") or ()) <= 1

@@ -60,6 +60,7 @@ class ChunkHarness(Harness):
             database, owner, *providers, slots=shared, mode=mode, routes=routes, health=health
         )
         self.slots = shared
+        self.account = providers[0].account if providers else ""
         self.started: list[tuple[SendStart, timedelta | None]] = []
         leaving = Leaving(database, self._start)
         self.chunks = ChunkDispatching(

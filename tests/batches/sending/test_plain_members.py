@@ -11,7 +11,6 @@ from activities.messages.account_health import AccountHealth
 from models.enums import (
     Channel,
     ConsentStatus,
-    DeliveryMode,
     ErrorCode,
     MessageStatus,
     MessageType,
@@ -25,7 +24,7 @@ from tests.activities.harness import TO
 from tests.batches.sending.harness import Chunk, ChunkHarness
 from tests.factories import Owner, say
 from tests.mailing import AllChannels, accept, mail, single
-from tests.spending.guarded import limit_tenant, make_live, named
+from tests.spending.guarded import named
 
 Prepare: TypeAlias = Callable[[ChunkHarness], Awaitable[Any]]
 OTHER = "+18135550001"
@@ -58,10 +57,6 @@ async def _has_a_paced_sender(harness: ChunkHarness) -> None:
     )
 
 
-async def _is_limited(harness: ChunkHarness) -> None:
-    await limit_tenant(harness.database, harness.owner, "100")
-
-
 async def _has_failed(harness: ChunkHarness) -> None:
     await harness.database_write(
         "INSERT INTO step_failure (tenant_id, message_id, step, failures, reason, first_at,"
@@ -72,7 +67,7 @@ async def _has_failed(harness: ChunkHarness) -> None:
 
 @pytest.mark.parametrize(
     "prepare",
-    [_opts_out, _is_suppressed, _is_inactive, _has_no_sender, _has_a_paced_sender, _is_limited],
+    [_opts_out, _is_suppressed, _is_inactive, _has_no_sender, _has_a_paced_sender],
     ids=lambda prepare: prepare.__name__,
 )
 async def test_a_member_that_may_not_be_sent_plainly_leaves(
@@ -120,15 +115,6 @@ async def test_the_other_members_are_sent(database: Database, owner: Owner) -> N
     [left] = harness.started_ids
     handed = await harness.dispatch(left)
     assert handed.error_code is ErrorCode.CONSENT_OPTED_OUT
-
-
-async def test_a_guarded_member_is_sent_by_a_workflow_of_its_own(database: Database) -> None:
-    owner = await make_live(database)
-    provider = Scripted(name=named())
-    harness = ChunkHarness(database, owner, provider, mode=DeliveryMode.LIVE)
-    chunk = await harness.chunk(2)
-    assert (await harness.send(chunk)).left == 2
-    assert provider.sent == []
 
 
 async def test_without_an_account_every_member_leaves(database: Database, owner: Owner) -> None:
