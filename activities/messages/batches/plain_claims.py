@@ -70,30 +70,35 @@ class PlainClaims:
 
         Takes a few milliseconds at most: a larger text part of an e-mail is not rendered here.
         """
+        try:
+            return self._prepare(member, tenant_id, now)
+        except Exception as error:  # its own workflow counts the failures and gives it up
+            log.error("a claim of a chunk cannot be prepared", exc_info=error)
+            return None
+
+    def _prepare(
+        self, member: Member, tenant_id: int, now: datetime
+    ) -> ChunkClaim | Busy | NotYet | None:
         found = member.found
         if now < found.candidate.due_at <= now + _SOON and not found.candidate.completed:
             return NotYet()
         if decide(found.candidate, now).action is not DispatchAction.CLAIM or not _is_plain(found):
             return None
-        provider = self._account(member, tenant_id)
+        provider = self._account(found, tenant_id)
         if provider is None:
             return None
-        call_permit = ExitStack()
-        if not self.slots.take_for_chunk(provider.account, call_permit):
-            return Busy(account=provider.account)
-        try:
+        with ExitStack() as call_permit:
+            if not self.slots.take_for_chunk(provider.account, call_permit):
+                return Busy(account=provider.account)
             claimed = self._claimed(found, provider, now)
-        except Exception as error:  # its own workflow counts the failures and gives it up
-            log.error("a request of a chunk cannot be built", exc_info=error)
-            claimed = None
-        if claimed is None:
-            call_permit.close()
-            return None
-        return ChunkClaim(message_id=member.message_id, claimed=claimed, call_permit=call_permit)
+            if claimed is None:
+                return None
+            return ChunkClaim(
+                message_id=member.message_id, claimed=claimed, call_permit=call_permit.pop_all()
+            )
 
-    def _account(self, member: Member, tenant_id: int) -> MessageProvider | None:
+    def _account(self, found: Dispatchable, tenant_id: int) -> MessageProvider | None:
         """Return the first account of the member's route if it can take it at once, else None."""
-        found = member.found
         in_turn = self.routes.in_turn(routed_accounts(self.routes, found), [])
         if not in_turn or in_turn[0].account in found.disabled:
             return None

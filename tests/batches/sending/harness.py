@@ -15,6 +15,7 @@ from activities.messages.batches.settle_chunk import ChunkSettlement
 from activities.messages.provider_slots import Slots
 from models.enums import DeliveryMode, MessageStatus, ReportStatus
 from models.queries.messages import settlement, settlement_facts
+from models.queries.messages.receipts import StoredReceipt
 from models.rules.messages.identity import SendStart
 from models.session import Database
 from models.tables.batch import Batch, MessageChunk
@@ -182,6 +183,12 @@ class ChunkHarness(Harness):
         """Store a report about the first attempt of each message."""
         for message_id in messages:
             await self.tell(message_id, status, event_id=f"e{message_id}", **facts)
+
+    async def signals(self, message_id: int, status: ReportStatus) -> bool:
+        """Store a report; return whether it signals the message's own workflow."""
+        stored = await self.tell(message_id, status, event_id=f"e{message_id}")
+        assert isinstance(stored, StoredReceipt)
+        return not stored.awaited_inline
 
     async def states(self, chunk: Chunk) -> list[tuple[str, str | None]]:
         """Return each member's status, and the state of its attempt if it has one."""
