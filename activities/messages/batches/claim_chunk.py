@@ -43,7 +43,7 @@ class ChunkClaiming:
         claimed = {claim.message_id for claim in claims}
         for claim in prepared:
             if claim.message_id not in claimed:
-                claim.call_permit.close()
+                claim.give_back()
         return claims, leavers
 
     async def _prepare(
@@ -56,9 +56,9 @@ class ChunkClaiming:
             prepared = self._plain.prepare(member, run.step.tenant_id, now)
             match prepared:
                 case ChunkClaim() if claims and prepared.account != claims[0].account:
-                    prepared.call_permit.close()
+                    prepared.give_back()
                 case ChunkClaim():
-                    call_permits.callback(prepared.call_permit.close)
+                    call_permits.callback(prepared.give_back)
                     claims.append(prepared)
                 case Busy():
                     busy.add(prepared.account)

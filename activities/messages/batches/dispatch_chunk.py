@@ -124,7 +124,7 @@ class ChunkDispatching:
         for claim in claims:
             call = asyncio.create_task(self._call(run.step, claim))
             # Also if the task is cancelled before it begins.
-            call.add_done_callback(lambda _, permit=claim.call_permit: permit.close())
+            call.add_done_callback(claim.give_back)
             run.calls.add(call)
         await self._leave(run, leavers)
 

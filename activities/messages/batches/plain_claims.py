@@ -53,6 +53,10 @@ class ChunkClaim:
         """Name of the account that is called."""
         return self.claimed.provider.account
 
+    def give_back(self, _call: object = None) -> None:
+        """Give the slot back, when the call has ended."""
+        self.call_permit.close()
+
 
 @dataclass(slots=True, kw_only=True)
 class PlainClaims:

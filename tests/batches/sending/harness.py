@@ -96,10 +96,10 @@ class ChunkHarness(Harness):
         """Put accepted messages into a new chunk."""
         now = datetime.now(UTC)
         first = await self.message(members[0])
-        ids = {"tenant_id": self.owner.tenant_id, "merchant_id": self.owner.merchant_id}
         async with self.database.transaction() as db:
             batch = Batch(
-                **ids,
+                tenant_id=self.owner.tenant_id,
+                merchant_id=self.owner.merchant_id,
                 channel=first.channel,
                 scope="",
                 fingerprint="f" * 64,
@@ -114,7 +114,8 @@ class ChunkHarness(Harness):
             await db.flush()
             assert batch.id is not None
             chunk = MessageChunk(
-                **ids,
+                tenant_id=self.owner.tenant_id,
+                merchant_id=self.owner.merchant_id,
                 batch_id=batch.id,
                 channel=first.channel,
                 type=first.type,
