@@ -166,24 +166,26 @@ class BatchAcceptance:
         permissions = iter(await self._permissions.obtain_each(caller, drafts, wanted))
         prepared = []
         for line, wanted_at in checked:
-            permission: Permission | HexavoxError | None = line.refused
-            if line.draft is not None:
-                permission = next(permissions)
-            if line.draft is None or not isinstance(permission, Permission):
-                prepared.append(
-                    PreparedLine(line=line.line, request=line.request, refused=permission)
+            permission = line.refused if line.draft is None else next(permissions)
+            message = None
+            if line.draft is not None and isinstance(permission, Permission):
+                message = message_of(
+                    caller,
+                    line.draft,
+                    permission,
+                    line.request,
+                    now=now,
+                    wanted_at=wanted_at,
+                    sweep_at=now + self._grace,
                 )
-                continue
-            message = message_of(
-                caller,
-                line.draft,
-                permission,
-                line.request,
-                now=now,
-                wanted_at=wanted_at,
-                sweep_at=now + self._grace,
+            prepared.append(
+                PreparedLine(
+                    line=line.line,
+                    request=line.request,
+                    message=message,
+                    refused=permission if isinstance(permission, HexavoxError) else None,
+                )
             )
-            prepared.append(PreparedLine(line=line.line, request=line.request, message=message))
         return prepared
 
     async def _decide(
