@@ -12,7 +12,12 @@ from sqlalchemy.exc import DBAPIError
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest
 from api.services.messages.admission import Admission
-from api.services.messages.batches.decide import PageOutcome, PageOvertaken, decide_page
+from api.services.messages.batches.decide import (
+    KeysUsed,
+    PageOutcome,
+    PageOvertaken,
+    decide_page,
+)
 from api.services.messages.batches.line_reading import SINGLE_SENDS, ReadLine, read_line
 from api.services.messages.batches.page import PreparedLine
 from api.services.messages.new_messages import due_at, message_of
@@ -193,10 +198,11 @@ class BatchAcceptance:
     ) -> PageOutcome | None:
         """Decide the lines in one transaction; None if they have to be read again."""
         lock_scope = LockScope(batch.tenant_id, batch.merchant_id, "batch")
-        operation = SINGLE_SENDS[batch.channel].operation
         try:
-            async with self._database.transaction(lock_scope) as db:
-                outcome = await decide_page(db, batch, operation, lines, now=now, grace=self._grace)
+            try:
+                outcome = await self._write(batch, lines, now, lock_scope, look_up=False)
+            except KeysUsed:
+                outcome = await self._write(batch, lines, now, lock_scope, look_up=True)
         except PageOvertaken:
             return None
         except DBAPIError as error:
@@ -211,6 +217,21 @@ class BatchAcceptance:
             )
             await warn_of_held_credits(self._database, account, now, lock_scope)
         return outcome
+
+    async def _write(
+        self,
+        batch: FoundBatch,
+        lines: Sequence[PreparedLine],
+        now: datetime,
+        lock_scope: LockScope,
+        *,
+        look_up: bool,
+    ) -> PageOutcome:
+        operation = SINGLE_SENDS[batch.channel].operation
+        async with self._database.transaction(lock_scope) as db:
+            return await decide_page(
+                db, batch, operation, lines, now=now, grace=self._grace, look_up=look_up
+            )
 
     async def _refuse_rest(self, batch: FoundBatch) -> DecidedPage:
         """Refuse the next lines of a canceled batch."""
