@@ -198,7 +198,7 @@ PADDED = json.dumps({**LINE, "metadata": {f"n{n}": "v" * 13 for n in range(45)}}
         filled(PADDED),
         filled(b'{"a":"' + b"x" * (4 * MIB - 9) + b'"}'),
         filled(b'{"a":"' + b"\\u00e9" * (4 * MIB // 6 - 9) + b'"}'),
-        filled('{"a":"'.encode() + "ж".encode() * (2 * MIB - 9) + b'"}'),
+        filled(b'{"a":"' + "ж".encode() * (2 * MIB - 9) + b'"}'),
         filled(b'{"a":[' + b",".join([b'[""]'] * 40) + b"]}"),
     ],
     ids=["short", "full", "long", "escaped", "Cyrillic", "nested"],
