@@ -74,7 +74,7 @@ def test_the_head_of_json_may_follow_the_messages() -> None:
 
 
 def test_equal_batches_have_one_fingerprint_and_others_have_others() -> None:
-    lines = [LINE, {**LINE, "key": "k", "metadata": {"a": "1", "b": "2"}}]
+    lines: list[dict[str, Any]] = [LINE, {**LINE, "key": "k", "metadata": {"a": "1", "b": "2"}}]
     same = [
         (as_json(lines), JSON),
         (as_ndjson(lines), NDJSON),
@@ -130,9 +130,9 @@ def test_the_number_of_lines_is_bounded() -> None:
     assert len(received(as_json([{}] * MAX_LINES)).lines) == MAX_LINES
     assert len(received(as_ndjson([{}] * MAX_LINES), NDJSON).lines) == MAX_LINES
     for body, kind in ((as_json, JSON), (as_ndjson, NDJSON)):
-        for lines in ([], [{}] * (MAX_LINES + 1)):
+        for count in (0, MAX_LINES + 1):
             with pytest.raises(ValidationFailed) as told:
-                received(body(lines), kind)
+                received(body([{}] * count), kind)
             assert [name for name, _ in told.value.errors] == ["messages"]
 
 
