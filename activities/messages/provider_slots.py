@@ -3,6 +3,7 @@
 Chunks get half of the calls at most, so that single sends never wait for a batch.
 """
 
+import asyncio
 from contextlib import ExitStack
 
 
@@ -13,6 +14,7 @@ class Slots:
         self._most = most
         self._taken: dict[str, int] = {}
         self._by_chunks: dict[str, int] = {}
+        self._freed = asyncio.Event()
 
     @property
     def most_of_chunks(self) -> int:
@@ -23,6 +25,11 @@ class Slots:
         """Return how many more calls with an account chunks may make now."""
         own = self.most_of_chunks - self._by_chunks.get(account, 0)
         return max(0, min(own, self._most - self._taken.get(account, 0)))
+
+    async def freed(self) -> None:
+        """Wait until a slot of any account is given back."""
+        self._freed.clear()
+        await self._freed.wait()
 
     def take_for_chunk(self, account: str, call_permit: ExitStack) -> bool:
         """Take a slot for a member of a chunk; False if none is free."""
@@ -46,3 +53,4 @@ class Slots:
 
     def _give_back(self, account: str) -> None:
         self._taken[account] -= 1
+        self._freed.set()

@@ -99,6 +99,7 @@ def assemble(
     routes = vendors.routes
     housekeeping = housekeeping or database
     webhooks = webhooks or database
+    batches = batches or database
     reconciliation = Reconciliation(database, routes)
     health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
     slots = Slots(settings.provider_slots)
@@ -112,12 +113,12 @@ def assemble(
         health=health,
     )
     leaving = Leaving(
-        database, lambda send, delay: start_send(client, send, settings.send_waits, delay=delay)
+        batches, lambda send, delay: start_send(client, send, settings.send_waits, delay=delay)
     )
     return Parts(
         dispatching=dispatching,
         chunk_dispatching=ChunkDispatching(
-            database,
+            batches,
             routes,
             dispatching,
             leaving,
@@ -126,7 +127,7 @@ def assemble(
             health=health,
             sweep_grace=settings.sweep_grace,
         ),
-        chunk_settlement=ChunkSettlement(database, routes, leaving),
+        chunk_settlement=ChunkSettlement(batches, routes, leaving),
         reconciliation=reconciliation,
         settlement=Settlement(database, routes),
         sweeping=Sweeping(
@@ -163,7 +164,7 @@ def assemble(
         ),
         webhooks=_webhooks(settings, webhooks, vendors),
         wake_ups=WebhookWakeUps(webhooks, client, settings.webhook_wake_every),
-        batches=assemble_batches(settings, batches or database, client, routes),
+        batches=assemble_batches(settings, batches, client, routes),
         routes=routes,
         account_health=health,
         counted_failures=CountedFailures(database),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from activities.messages.batches import chunk_spending
 from activities.messages.batches.chunk_run import Run
-from activities.messages.batches.plain_claims import Busy, ChunkClaim, PlainClaims
+from activities.messages.batches.plain_claims import Busy, ChunkClaim, NotYet, PlainClaims
 from models.database.transaction_limits import LockScope
 from models.queries.messages.batches import chunk_claims
 from models.queries.messages.batches.chunk_claims import Member
@@ -36,7 +36,6 @@ class ChunkClaiming:
                 members = await chunk_claims.lock_unsent(
                     db, tenant_id=step.tenant_id, chunk_id=step.chunk_id, most=most
                 )
-                run.done = not members
                 now = datetime.now(UTC)
                 prepared, leavers = await self._prepare(run, members, now, call_permits)
                 claims = await self._commit(db, run, prepared, leavers, now)
@@ -44,7 +43,7 @@ class ChunkClaiming:
         claimed = {claim.message_id for claim in claims}
         for claim in prepared:
             if claim.message_id not in claimed:
-                claim.call_permit.close()
+                claim.give_back()
         return claims, leavers
 
     async def _prepare(
@@ -57,15 +56,18 @@ class ChunkClaiming:
             prepared = self._plain.prepare(member, run.step.tenant_id, now)
             match prepared:
                 case ChunkClaim() if claims and prepared.account != claims[0].account:
-                    prepared.call_permit.close()
+                    prepared.give_back()
                 case ChunkClaim():
-                    call_permits.callback(prepared.call_permit.close)
+                    call_permits.callback(prepared.give_back)
                     claims.append(prepared)
                 case Busy():
                     busy.add(prepared.account)
+                case NotYet():
+                    pass
                 case None:
                     leavers.append(member.message_id)
             await asyncio.sleep(0)
+        run.done = not (claims or leavers or busy)
         run.accounts = busy or {claim.account for claim in claims}
         return claims, leavers
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -30,9 +30,8 @@ log = logging.getLogger(__name__)
 _GATHER: Final = 0.02
 """Seconds in which answers are gathered, to be concluded together."""
 
-_LOOK_FOR_SLOTS: Final = 0.05
 _SLOTS_PATIENCE: Final = 2.0
-"""Seconds between two looks for free slots, and how long they are waited for."""
+"""How long free slots are waited for, in seconds."""
 
 
 class ChunkDispatching:
@@ -109,22 +108,37 @@ class ChunkDispatching:
     async def _claim_more(self, run: Run) -> None:
         """Claim as many members as slots are free, and begin their calls.
 
-        A claim takes no fewer than half of the slots while calls are under way.
+        A claim takes no fewer than half of the slots of chunks while that is possible: several
+        chunks would otherwise claim members one by one.
         """
-        share = self._slots.most_of_chunks
-        free = min((self._slots.free_for_chunks(name) for name in run.accounts), default=share)
-        if run.calls and (not run.may_claim or free < max(1, share // 2)):
+        half = max(1, self._slots.most_of_chunks // 2)
+        if run.calls and (not run.may_claim or self._free(run) < half):
             return
+        if not run.calls:
+            await self._wait_for_slots(run, half)
+        free = self._free(run)
         if not free:
-            await self._wait_for_slots(run)
+            run.done = True
             return
         claims, leavers = await self._claim_or_leave(run, free)
         for claim in claims:
             call = asyncio.create_task(self._call(run.step, claim))
             # Also if the task is cancelled before it begins.
-            call.add_done_callback(lambda _, permit=claim.call_permit: permit.close())
+            call.add_done_callback(claim.give_back)
             run.calls.add(call)
         await self._leave(run, leavers)
+
+    def _free(self, run: Run) -> int:
+        """Return how many calls chunks may begin with each account of the last claim."""
+        free = [self._slots.free_for_chunks(account) for account in run.accounts]
+        return min(free, default=self._slots.most_of_chunks)
+
+    async def _wait_for_slots(self, run: Run, wanted: int) -> None:
+        """Wait until so many slots are free, but not for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SLOTS_PATIENCE):
+                while self._free(run) < wanted:
+                    await self._slots.freed()
 
     async def _leave(self, run: Run, message_ids: Sequence[int]) -> None:
         """Let members leave; a failure must not cancel the calls under way."""
@@ -135,15 +149,6 @@ class ChunkDispatching:
                 "members could not leave their chunk", extra={"reason": type(error).__name__}
             )
             run.done = True
-
-    async def _wait_for_slots(self, run: Run) -> None:
-        """Wait until a slot is free; if none gets free, claim no more in this run."""
-        until = time.monotonic() + _SLOTS_PATIENCE
-        while time.monotonic() < until:
-            if all(self._slots.free_for_chunks(name) for name in run.accounts):
-                return
-            await asyncio.sleep(_LOOK_FOR_SLOTS)
-        run.done = True
 
     async def _claim_or_leave(
         self, run: Run, most: int

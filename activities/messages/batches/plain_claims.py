@@ -7,7 +7,8 @@ it, or ends it.
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from activities.messages.account_choice import owns_sender, routed_accounts
 from activities.messages.account_health import AccountHealth
@@ -23,12 +24,20 @@ from workflows import policies
 
 log = logging.getLogger(__name__)
 
+_SOON: Final = timedelta(seconds=10)
+"""A member that is due within this time stays: clocks differ."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Busy:
     """The calls that chunks may make with the member's account are all under way."""
 
     account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotYet:
+    """The member is due in a moment: this machine's clock is behind that of Temporal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,10 @@ class ChunkClaim:
         """Name of the account that is called."""
         return self.claimed.provider.account
 
+    def give_back(self, _call: object = None) -> None:
+        """Give the slot back, when the call has ended."""
+        self.call_permit.close()
+
 
 @dataclass(slots=True, kw_only=True)
 class PlainClaims:
@@ -54,32 +67,42 @@ class PlainClaims:
     health: AccountHealth
     public_url: str
 
-    def prepare(self, member: Member, tenant_id: int, now: datetime) -> ChunkClaim | Busy | None:
+    def prepare(
+        self, member: Member, tenant_id: int, now: datetime
+    ) -> ChunkClaim | Busy | NotYet | None:
         """Return the claim of a member with a slot for its call; None if it leaves the chunk.
 
         Takes a few milliseconds at most: a larger text part of an e-mail is not rendered here.
         """
+        try:
+            return self._prepare(member, tenant_id, now)
+        except Exception as error:  # its own workflow counts the failures and gives it up
+            log.error("a claim of a chunk cannot be prepared", exc_info=error)
+            return None
+
+    def _prepare(
+        self, member: Member, tenant_id: int, now: datetime
+    ) -> ChunkClaim | Busy | NotYet | None:
         found = member.found
+        if now < found.candidate.due_at <= now + _SOON and not found.candidate.completed:
+            return NotYet()
         if decide(found.candidate, now).action is not DispatchAction.CLAIM or not _is_plain(found):
             return None
-        provider = self._account(member, tenant_id)
-        text = quick_text(found)
-        if provider is None or text is None:
+        provider = self._account(found, tenant_id)
+        if provider is None:
             return None
-        call_permit = ExitStack()
-        if not self.slots.take_for_chunk(provider.account, call_permit):
-            return Busy(account=provider.account)
-        try:
-            claimed = self._claimed(found, provider, text, now)
-        except Exception as error:  # its own workflow counts the failures and gives it up
-            call_permit.close()
-            log.error("a request of a chunk cannot be built", exc_info=error)
-            return None
-        return ChunkClaim(message_id=member.message_id, claimed=claimed, call_permit=call_permit)
+        with ExitStack() as call_permit:
+            if not self.slots.take_for_chunk(provider.account, call_permit):
+                return Busy(account=provider.account)
+            claimed = self._claimed(found, provider, now)
+            if claimed is None:
+                return None
+            return ChunkClaim(
+                message_id=member.message_id, claimed=claimed, call_permit=call_permit.pop_all()
+            )
 
-    def _account(self, member: Member, tenant_id: int) -> MessageProvider | None:
+    def _account(self, found: Dispatchable, tenant_id: int) -> MessageProvider | None:
         """Return the first account of the member's route if it can take it at once, else None."""
-        found = member.found
         in_turn = self.routes.in_turn(routed_accounts(self.routes, found), [])
         if not in_turn or in_turn[0].account in found.disabled:
             return None
@@ -90,8 +113,12 @@ class PlainClaims:
         return provider if self.health.is_closed(provider.account, tenant_id) else None
 
     def _claimed(
-        self, found: Dispatchable, provider: MessageProvider, text: str, now: datetime
-    ) -> Claimed:
+        self, found: Dispatchable, provider: MessageProvider, now: datetime
+    ) -> Claimed | None:
+        """Return the attempt; None if rendering the text part of an e-mail takes long."""
+        text = quick_text(found)
+        if text is None:
+            return None
         deadline = now + provider.timeout + MARGIN
         return Claimed(
             provider=provider,

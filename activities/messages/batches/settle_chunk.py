@@ -75,19 +75,29 @@ class ChunkSettlement:
             )
 
     async def _settle(
-        self, step: SettleChunkStep, message_ids: Sequence[int], ended: Counter[str]
+        self,
+        step: SettleChunkStep,
+        message_ids: Sequence[int],
+        ended: Counter[str],
+        most: int = _MOST_AT_ONCE,
     ) -> list[int]:
-        """End members and count them by status; return the ids of those that leave."""
+        """End members and count them by status; return the ids of those that leave.
+
+        If a transaction fails because of a member, they are settled one by one, and that one
+        leaves.
+        """
         waiting, leavers = list(message_ids), []
         while waiting:
-            several = waiting[:_MOST_AT_ONCE]
+            several = waiting[:most]
             try:
                 settled, undecided = await self._settle_some(step, several, ended)
             except Exception as error:
                 if not caused_by_input(error):
                     raise
-                log.error("members of a chunk cannot be settled together", exc_info=error)
-                settled, undecided = set(several), several
+                log.error("members of a chunk cannot be settled", exc_info=error)
+                alone = len(several) == 1
+                settled = set(several)
+                undecided = several if alone else await self._settle(step, several, ended, most=1)
             leavers += undecided
             waiting = [id for id in waiting if id not in settled]
         return leavers

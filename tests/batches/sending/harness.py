@@ -15,6 +15,7 @@ from activities.messages.batches.settle_chunk import ChunkSettlement
 from activities.messages.provider_slots import Slots
 from models.enums import DeliveryMode, MessageStatus, ReportStatus
 from models.queries.messages import settlement, settlement_facts
+from models.queries.messages.receipts import StoredReceipt
 from models.rules.messages.identity import SendStart
 from models.session import Database
 from models.tables.batch import Batch, MessageChunk
@@ -95,10 +96,10 @@ class ChunkHarness(Harness):
         """Put accepted messages into a new chunk."""
         now = datetime.now(UTC)
         first = await self.message(members[0])
-        ids = {"tenant_id": self.owner.tenant_id, "merchant_id": self.owner.merchant_id}
         async with self.database.transaction() as db:
             batch = Batch(
-                **ids,
+                tenant_id=self.owner.tenant_id,
+                merchant_id=self.owner.merchant_id,
                 channel=first.channel,
                 scope="",
                 fingerprint="f" * 64,
@@ -113,7 +114,8 @@ class ChunkHarness(Harness):
             await db.flush()
             assert batch.id is not None
             chunk = MessageChunk(
-                **ids,
+                tenant_id=self.owner.tenant_id,
+                merchant_id=self.owner.merchant_id,
                 batch_id=batch.id,
                 channel=first.channel,
                 type=first.type,
@@ -182,6 +184,12 @@ class ChunkHarness(Harness):
         """Store a report about the first attempt of each message."""
         for message_id in messages:
             await self.tell(message_id, status, event_id=f"e{message_id}", **facts)
+
+    async def signals(self, message_id: int, status: ReportStatus) -> bool:
+        """Store a report; return whether it signals the message's own workflow."""
+        stored = await self.tell(message_id, status, event_id=f"e{message_id}")
+        assert isinstance(stored, StoredReceipt)
+        return not stored.awaited_inline
 
     async def states(self, chunk: Chunk) -> list[tuple[str, str | None]]:
         """Return each member's status, and the state of its attempt if it has one."""

@@ -104,6 +104,16 @@ async def test_a_member_that_waits_or_is_too_late_leaves(
     assert (provider.sent, result.left) == ([], 1)
 
 
+async def test_members_that_are_due_in_a_moment_stay(database: Database, owner: Owner) -> None:
+    provider = Scripted()
+    harness = ChunkHarness(database, owner, provider)
+    chunk = await harness.chunk(3, due_in=timedelta(seconds=2))
+    result = await harness.send(chunk)
+    assert (result.unsent, result.left, provider.sent) == (3, 0, [])
+    await asyncio.sleep(2)
+    assert (await harness.send(chunk)).awaited == 3
+
+
 async def test_the_other_members_are_sent(database: Database, owner: Owner) -> None:
     provider = Scripted()
     harness = ChunkHarness(database, owner, provider)

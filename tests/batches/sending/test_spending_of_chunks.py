@@ -33,13 +33,13 @@ async def test_members_reserve_what_they_cost_and_it_is_booked_at_the_end(
     chunk = await harness.chunk(15, units=2)
     assert (await harness.send(chunk)).awaited == 15
     spent = await look.spent()
-    assert (spent.reserved, spent.booked) == (30 * PRICE, 0)
+    assert (spent.reserved, spent.booked) == (30 * PRICE, Decimal(0))
     await look.check_sums()
     await harness.tell_all(chunk.members[:10], provider=harness.account)
     await harness.tell_all(chunk.members[10:], ReportStatus.UNDELIVERED, provider=harness.account)
     assert sum((await harness.end(chunk)).ended.values()) == 15
     spent = await look.spent()
-    assert (spent.reserved, spent.booked) == (0, 30 * PRICE)
+    assert (spent.reserved, spent.booked) == (Decimal(0), 30 * PRICE)
     await look.check_sums()
 
 
