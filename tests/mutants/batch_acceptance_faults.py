@@ -97,8 +97,8 @@ FAULTS: Final = (
     ),
     Fault(
         "the sender does not follow the message before it in a batch",
-        "api/services/messages/batches/acceptance.py",
-        "_independent",
+        "api/services/messages/batches/page_lines.py",
+        "independent",
         "return read[:place]",
         "return read",
         ("tests/batches/accepting/test_live.py",),
