@@ -38,7 +38,7 @@ def parts(database: Database, client: Client) -> BatchParts:
     settings = Settings(
         database_url=SecretStr("postgresql://nowhere"),
         server_secret=SecretStr("only-for-tests-too"),
-        lag_allowed="P1D",  # type: ignore[arg-type]
+        lag_allowed="P1D",
     )
     return assemble_batches(settings, database, client, Routes([], {}))
 
