@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from models.enums import MessageStatus as S
 from tests.batches.sending.harness import ChunkHarness
 from tests.chaos.invariants import violations
 from tests.chaos.test_killed_workers import MIXTURE
@@ -36,9 +37,9 @@ async def test_workers_killed_twice_amid_chunks_leave_every_member_with_one_end(
     # A claim without a call is proven absent only after its deadline, which on a busy machine may
     # be after the horizon: such a member ends UNKNOWN, with no copy.
     statuses = Counter([await chunks.status(message_id) for message_id in members])
-    assert set(statuses) <= {"DELIVERED", "UNKNOWN"}
-    assert statuses["DELIVERED"] > len(members) / 2
+    assert set(statuses) <= {S.DELIVERED, S.UNKNOWN}
+    assert statuses[S.DELIVERED] > len(members) / 2
     copies = Counter(await harness.copies(numbers))
     assert set(copies) <= {0, 1}
-    assert copies[0] <= statuses["UNKNOWN"]
+    assert copies[0] <= statuses[S.UNKNOWN]
     assert await violations(integrator) == []
