@@ -92,9 +92,10 @@ async def test_a_member_that_was_not_processed_goes_on_after_the_back_off(
 ) -> None:
     harness = ChunkHarness(database, owner, Scripted(answer))
     await harness.send(await harness.chunk(1))
-    [(_, delay)] = harness.started
-    assert delay is not None
-    assert timedelta(seconds=least - 1) < delay <= timedelta(seconds=least)
+    [leaver] = harness.started
+    assert leaver.delay is not None
+    assert timedelta(seconds=least - 1) < leaver.delay <= timedelta(seconds=least)
+    assert not leaver.poll_is_due
 
 
 async def test_the_next_account_takes_what_the_first_did_not_process_at_once(
@@ -103,8 +104,8 @@ async def test_the_next_account_takes_what_the_first_did_not_process_at_once(
     harness = ChunkHarness(database, owner, Scripted(NOT_PROCESSED), Scripted(name="two"))
     chunk = await harness.chunk(1)
     await harness.send(chunk)
-    [(_, delay)] = harness.started
-    assert delay is None
+    [leaver] = harness.started
+    assert leaver.delay is None
     await harness.dispatch(chunk.members[0])
     assert await harness.attempts(chunk.members[0]) == [
         ("one", A.NOT_PROCESSED),

@@ -178,6 +178,7 @@ async def test_the_rest_leaves_at_the_first_poll(database: Database, owner: Owne
     result = await harness.end(chunk, leave=True)
     assert (result.ended, result.left, result.awaited) == ({"DELIVERED": 1}, 3, 0)
     assert harness.started_ids == chunk.members[1:]
+    assert all(leaver.poll_is_due for leaver in harness.started)
     assert await harness.remaining(chunk) == []
     for message_id in harness.started_ids:
         assert await harness.complete(message_id) is S.DELIVERED
