@@ -246,6 +246,18 @@ async def test_an_id_that_two_attempts_get_proves_one_of_them(
     assert (result.awaited, result.left) == (1, 1)
 
 
+async def test_an_id_that_an_earlier_attempt_has_proves_nothing(
+    database: Database, owner: Owner
+) -> None:
+    provider = Scripted(Accepted(provider_message_id="taken"))
+    harness = ChunkHarness(database, owner, provider)
+    await harness.dispatch(await harness.accept())
+    chunk = await harness.chunk(1)
+    result = await harness.send(chunk)
+    assert await harness.states(chunk) == [(S.SENDING, A.AMBIGUOUS)]
+    assert (result.awaited, result.left) == (0, 1)
+
+
 async def test_a_report_before_the_answer_is_kept(database: Database, owner: Owner) -> None:
     provider = Scripted()
     provider.may_answer.clear()
