@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.mutants import (
+    batch_api_faults,
     border_faults,
     health_faults,
     ledger_faults,
@@ -24,4 +25,5 @@ FAULTS: Final = (
     *routing_faults.FAULTS,
     *smtp_faults.FAULTS,
     *webhook_faults.FAULTS,
+    *batch_api_faults.FAULTS,
 )
