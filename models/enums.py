@@ -60,6 +60,15 @@ OPEN: Final = frozenset(MessageStatus) - TERMINAL
 """The message is not terminal."""
 
 
+class BatchStatus(StrEnum):
+    """Status of a batch: see `models.rules.messages.batches.status`."""
+
+    ACCEPTING = "ACCEPTING"
+    SENDING = "SENDING"
+    COMPLETED = "COMPLETED"
+    CANCELED = "CANCELED"
+
+
 class ErrorCode(StrEnum):
     """Reason a message was not delivered, independent of the provider."""
 

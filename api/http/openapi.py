@@ -9,11 +9,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from api.http.auth import API_KEY_HEADER, SECRET_HEADER
 from api.http.problem_response import MEDIA_TYPE
 from api.http.public import PREFIX
+from api.schemas.batches import V1BatchSendRequest
 from api.schemas.problems import Problem
 from models.enums import KeyScope
 
@@ -35,10 +37,10 @@ broken connection it is safe to retry with the same key.
 **Errors** are `application/problem+json` (RFC 9457). `code` is stable; use it in programs.
 
 **Limits.** The maximum size of a body is 384 KiB for SMS and calls, 4 MiB for e-mail and quotes,
-and 64 KiB otherwise. `Content-Encoding` is not supported. Rate limits apply per key and per tenant,
-to requests per second and to concurrent requests. `RateLimit-Policy` and `RateLimit` describe the
-limit that is closest to being reached; a 429 response has `Retry-After`. A body counts as one more
-request per 256 KiB.
+10 MiB for batches, and 64 KiB otherwise. `Content-Encoding` is not supported. Rate limits apply per
+key and per tenant, to requests per second and to concurrent requests. `RateLimit-Policy` and
+`RateLimit` describe the limit that is closest to being reached; a 429 response has `Retry-After`. A
+body counts as one more request per 256 KiB; a batch counts as one request.
 
 **Pagination.** Lists are arrays. While there may be more items, the header `Link: <…>; rel="next"`
 holds the URL of the next page. A page may hold fewer items than `limit`, even none, while there is
@@ -162,7 +164,8 @@ def _specification(app: FastAPI, scopes: Mapping[str, KeyScope]) -> Document:
     components = document["components"]
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
-    components["schemas"].update(_problem_schemas())
+    # No route declares these as FastAPI does.
+    components["schemas"].update(_schemas_of(V1BatchSendRequest) | _schemas_of(Problem))
     for schema in components["schemas"].values():
         for field in schema.get("properties", {}).values():
             field.pop("title", None)  # repeats the name of the field
@@ -240,7 +243,7 @@ def _require(scope: KeyScope, operation: Document) -> None:
     operation["security"] = [{"ApiKeyAuth": [scope.value], "ApiSecretAuth": []}]
 
 
-def _problem_schemas() -> Document:
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+def _schemas_of(model: type[BaseModel]) -> Document:
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     nested = schema.pop("$defs")
-    return {**nested, "Problem": schema}
+    return {**nested, model.__name__: schema}

@@ -1,7 +1,9 @@
 """Builds the worker's activities with their dependencies."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from temporalio.client import Client
@@ -9,8 +11,12 @@ from temporalio.client import Client
 from activities.billing.close_days import Closing
 from activities.billing.payments import Payments
 from activities.messages.account_health import AccountHealth
+from activities.messages.batches.dispatch_chunk import ChunkDispatching
+from activities.messages.batches.leaving import Leaver, Leaving
+from activities.messages.batches.settle_chunk import ChunkSettlement
 from activities.messages.dispatch import Dispatching
 from activities.messages.inline_report_wait import InlineReportWait
+from activities.messages.provider_slots import Slots
 from activities.messages.reconcile import Reconciliation
 from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
@@ -24,6 +30,8 @@ from activities.system.expired_records import (
     ExpiredWindows,
 )
 from activities.system.step_failures import CountedFailures
+from activities.system.sweep_batches import BatchSweep
+from activities.system.sweep_chunks import ChunkSweep
 from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
 from activities.system.sweep_prices import PriceSweep
@@ -35,8 +43,10 @@ from activities.webhooks.deliver import WebhookDeliveries
 from activities.webhooks.turn import Tools
 from activities.webhooks.wake_ups import WebhookWakeUps
 from api.services.webhooks.event_bodies import EventBodies
+from cli.worker.batches import BatchParts, assemble_batches
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.sip import SipSecrets
+from models.rules.waits import SendWaits
 from models.session import Database
 from models.settings import IncompleteSettings, Settings
 from providers import kamailio
@@ -45,6 +55,7 @@ from providers.routing import Routes
 from providers.vendors import Vendors
 from providers.voice_directories import CurrentDirectory
 from providers.webhooks.client import WebhookClient
+from workflows.messages.start import start_send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +65,8 @@ class Parts:
     dispatching: Dispatching
     reconciliation: Reconciliation
     settlement: Settlement
+    chunk_dispatching: ChunkDispatching
+    chunk_settlement: ChunkSettlement
     sweeping: Sweeping
     sender_slots: SenderSlots
     payments: Payments
@@ -63,6 +76,7 @@ class Parts:
     watching: Watching
     webhooks: WebhookDeliveries
     wake_ups: WebhookWakeUps
+    batches: BatchParts
     routes: Routes
     account_health: AccountHealth
     counted_failures: CountedFailures
@@ -76,29 +90,45 @@ def assemble(
     *,
     housekeeping: Database | None = None,
     webhooks: Database | None = None,
+    batches: Database | None = None,
 ) -> Parts:
     """Build the activities.
 
     Sweeping, closing and watching use the pool `housekeeping`, deliveries of webhooks the pool
-    `webhooks`, if given.
+    `webhooks`, batches the pool `batches`, if given.
 
     Raises IncompleteSettings if the configured SIP directory is none of the accounts'.
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
     webhooks = webhooks or database
+    batches = batches or database
     reconciliation = Reconciliation(database, routes)
     health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
+    slots = Slots(settings.provider_slots)
+    dispatching = Dispatching(
+        database,
+        routes,
+        public_url=settings.public_url,
+        slots=slots,
+        inline_report_wait=InlineReportWait(database, settings.inline_report_wait),
+        sweep_grace=settings.sweep_grace,
+        health=health,
+    )
+    leaving = Leaving(batches, partial(_start_leaver, client, settings.send_waits))
     return Parts(
-        dispatching=Dispatching(
-            database,
+        dispatching=dispatching,
+        chunk_dispatching=ChunkDispatching(
+            batches,
             routes,
+            dispatching,
+            leaving,
             public_url=settings.public_url,
-            slots=settings.provider_slots,
-            inline_report_wait=InlineReportWait(database, settings.inline_report_wait),
-            sweep_grace=settings.sweep_grace,
+            slots=slots,
             health=health,
+            sweep_grace=settings.sweep_grace,
         ),
+        chunk_settlement=ChunkSettlement(batches, routes, leaving),
         reconciliation=reconciliation,
         settlement=Settlement(database, routes),
         sweeping=Sweeping(
@@ -140,10 +170,18 @@ def assemble(
         ),
         webhooks=_webhooks(settings, webhooks, vendors),
         wake_ups=WebhookWakeUps(webhooks, client, settings.webhook_wake_every),
+        batches=assemble_batches(settings, batches, client, routes),
         routes=routes,
         account_health=health,
         counted_failures=CountedFailures(database),
     )
+
+
+async def _start_leaver(client: Client, waits: SendWaits, leaver: Leaver) -> bool:
+    """Start the workflow of a member that has left its chunk."""
+    if leaver.poll_is_due:
+        waits = replace(waits, report_wait=timedelta(milliseconds=100))
+    return await start_send(client, leaver.send, waits, delay=leaver.delay)
 
 
 def _sweep_tasks(
@@ -151,6 +189,8 @@ def _sweep_tasks(
 ) -> Iterator[SweepTask[Any]]:
     """Build the sweeper's tasks besides messages and payments."""
     grace = settings.sweep_grace
+    yield ChunkSweep(database, client, settings.send_waits, grace=grace)
+    yield BatchSweep(database, client, settings.send_waits, grace=grace)
     yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
     yield PriceSweep(database, reconciliation.ask_price)
     if settings.voice_directory != kamailio.NAME:

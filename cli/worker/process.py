@@ -25,7 +25,7 @@ from models.configuration.environment_settings import BadSettings
 from models.database.limits import HOUSEKEEPING, WORKER
 from models.rules.accounts.names import SIMULATOR
 from models.session import Database
-from models.settings import Settings
+from models.settings import IncompleteSettings, Settings
 from providers.http import new_client
 from providers.vendors import check_accounts, open_providers
 from workflows import names
@@ -38,17 +38,24 @@ _HOUSEKEEPING_POOL = 4
 """Connections besides those of the sends, so that neither pool blocks the other."""
 _WEBHOOK_POOL = 6
 """The same for deliveries of webhooks."""
+_BATCH_POOL = 4
+"""The same for batches."""
 
 
 async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
     """Serve the given task queues, or all, until SIGTERM or SIGINT.
 
-    Raises BadSettings for mistakes in the providers file, and for a queue that does not exist.
+    Raises BadSettings for mistakes in the providers file, and for a queue that does not exist;
+    IncompleteSettings for a missing secret.
     """
     configuration = _configuration(settings)
     check_accounts(configuration, settings)
     accounts = [configured.entry.name for configured in configuration.accounts]
     check_queue_names(queues or (), [SIMULATOR, *accounts])
+    if is_served(names.BATCHES, queues) and settings.server_secret is None:
+        raise IncompleteSettings(
+            "HEXAVOX_SERVER_SECRET is not set: it signs the links in the e-mails of batches."
+        )
     url, size = settings.async_database_url, settings.database_pool
     keys = settings.contact_keys()
     database = Database(url, pool_size=size, limits=WORKER, contact_keys=keys)
@@ -56,6 +63,7 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         url, pool_size=_HOUSEKEEPING_POOL, limits=HOUSEKEEPING, contact_keys=keys
     )
     webhooks = Database(url, pool_size=_WEBHOOK_POOL, limits=WORKER, contact_keys=keys)
+    batches = Database(url, pool_size=_BATCH_POOL, limits=WORKER, contact_keys=keys)
     client = await _connect_patiently()
     await register_search_attributes(client)
     stop = asyncio.Event()
@@ -65,6 +73,7 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         stack.push_async_callback(database.close)
         stack.push_async_callback(housekeeping.close)
         stack.push_async_callback(webhooks.close)
+        stack.push_async_callback(batches.close)
         http = await stack.enter_async_context(new_client(settings.provider_timeout))
         providers = open_providers(settings, http, lambda: datetime.now(UTC))
         stack.push_async_callback(providers.accounts.close)
@@ -76,6 +85,7 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
             providers.vendors,
             housekeeping=housekeeping,
             webhooks=webhooks,
+            batches=batches,
         )
         for worker in (serving := workers(client, parts, queues)):
             await stack.enter_async_context(worker)
@@ -127,6 +137,8 @@ def _background_tasks(
     yield parts.account_health.run()
     if is_served(names.WEBHOOKS, queues):
         yield parts.wake_ups.run()
+    if is_served(names.BATCHES, queues):
+        yield parts.batches.admission.run()
 
 
 def _configuration(settings: Settings) -> Configuration:
