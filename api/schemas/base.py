@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -10,12 +10,14 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from api.schemas.patterns import MERCHANT_ID
 
@@ -35,6 +37,23 @@ class RequestBody(Schema):
     """Base of requests: unknown fields are errors, and a number is not accepted as a string."""
 
     model_config = ConfigDict(extra="forbid")
+
+    shown: ClassVar[tuple[str, ...]] = ()
+    """Optional fields, by their names in JSON, of the example in the specification. It has all
+    required fields. Swagger UI sends it as it is, so it is accepted by a new installation.
+    """
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Add an example of the body, made of the examples of its fields."""
+        schema = handler(core_schema)
+        body = handler.resolve_ref_schema(schema)
+        names = {*body.get("required", ()), *cls.shown}
+        fields = body["properties"].items()
+        body["examples"] = [{name: of["examples"][0] for name, of in fields if name in names}]
+        return schema
 
 
 class View(Schema):

@@ -1,0 +1,49 @@
+"""Schemas in the specification: what readers and generators of clients need beyond pydantic."""
+
+from typing import Any, Final
+
+Document = dict[str, Any]
+
+_REPEATED: Final = "title"
+"""Of a field: it repeats its name."""
+
+_PREFIX: Final = "#/components/schemas/"
+
+
+def complete_schemas(schemas: Document) -> None:
+    """Remove titles and defaults of fields, and add the examples that are missing.
+
+    Some generators make a field with a default required, or send the default: then the same
+    request would be another one to an Idempotency-Key once the default changes. The description of
+    the field says its default.
+    """
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            field.pop(_REPEATED, None)
+            field.pop("default", None)
+    for name, schema in schemas.items():
+        if name.endswith("Webhook"):
+            continue  # each would repeat the object that it is about
+        for field in schema.get("properties", {}).values():
+            if not field.get("examples"):
+                field["examples"] = [example_of(field, schemas)]
+
+
+def example_of(schema: Document, schemas: Document) -> Any:
+    """Return an example of a schema, made of the examples of its parts."""
+    if schema.get("examples"):
+        return schema["examples"][0]
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "$ref" in schema:
+        return example_of(schemas[schema["$ref"].removeprefix(_PREFIX)], schemas)
+    for choice in ("anyOf", "oneOf"):
+        if choice in schema:
+            return example_of(schema[choice][0], schemas)
+    if schema.get("type") == "array":
+        return [example_of(schema["items"], schemas)]
+    return {
+        name: example_of(field, schemas) for name, field in schema.get("properties", {}).items()
+    }
