@@ -146,6 +146,7 @@ def _complete(method: str, operation: Document) -> None:
             responses.pop("422")
     success = responses["204" if "204" in responses else "200"]
     answered = success.get("content", {}).get("application/json", {"schema": {}})
+    answered["schema"].pop("title", None)
     is_list = answered["schema"].get("type") == "array"
     success["description"] = "Success."
     names = [*_OF_EVERY_SUCCESS]

@@ -31,6 +31,7 @@ def complete_error_responses(operations: Iterable[Document], components: Documen
             if problem is not None:
                 _refer_to_examples(problem, components["examples"])
                 responses[status] = _shared(response, components)
+        operation["responses"] = dict(sorted(responses.items()))
     for part in ("examples", "responses", "schemas"):
         components[part] = dict(sorted(components[part].items()))
 

@@ -4,23 +4,26 @@ from typing import Any, Final
 
 Document = dict[str, Any]
 
-_REPEATED: Final = "title"
-"""Of a field: it repeats its name."""
-
 _PREFIX: Final = "#/components/schemas/"
 
 
 def complete_schemas(schemas: Document) -> None:
-    """Remove titles and defaults of fields, and add the examples that are missing.
+    """Remove titles and the defaults of fields, and add the examples that are missing.
 
-    Some generators make a field with a default required, or send the default: then the same
-    request would be another one to an Idempotency-Key once the default changes. The description of
-    the field says its default.
+    Titles repeat names. Some generators make a field with a default required, or send the default:
+    then the same request would be another one to an Idempotency-Key once the default changes. The
+    description of the field says its default.
     """
     for schema in schemas.values():
+        schema.pop("title", None)
         for field in schema.get("properties", {}).values():
-            field.pop(_REPEATED, None)
+            field.pop("title", None)
             field.pop("default", None)
+        if "properties" in schema and "examples" in schema:
+            # pydantic has sorted their names.
+            [example] = schema["examples"]
+            names = [name for name in schema["properties"] if name in example]
+            schema["examples"] = [{name: example[name] for name in names}]
     for name, schema in schemas.items():
         if name.endswith("Webhook"):
             continue  # each would repeat the object that it is about
