@@ -1,7 +1,7 @@
 """Makes a Postman collection of the specification.
 
-The converters of OpenAPI that exist write one of the two headers of our credentials: Postman's
-form of an API key has room for one. Here both are headers of every request.
+Postman's own converter (openapi-to-postmanv2) takes only the first of the two headers of our
+credentials. Here both are headers of every request.
 """
 
 import json

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +27,10 @@ WITH_ZONE = re.compile(
 """An ISO 8601 time with a time zone."""
 
 
+SHOWN: Final = "x-shown"
+"""Key of a JSON schema: the fields that its example shows. The specification does not have it."""
+
+
 class Schema(BaseModel):
     """Base of every body."""
 
@@ -47,12 +51,10 @@ class RequestBody(Schema):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Add an example of the body, made of the examples of its fields."""
+        """Add the fields that the example shows; api.http.specification.schemas makes it."""
         schema = handler(core_schema)
         body = handler.resolve_ref_schema(schema)
-        names = {*body.get("required", ()), *cls.shown}
-        fields = body["properties"].items()
-        body["examples"] = [{name: of["examples"][0] for name, of in fields if name in names}]
+        body[SHOWN] = [*body.get("required", ()), *cls.shown]
         return schema
 
 

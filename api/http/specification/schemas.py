@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from api.schemas.base import SHOWN
+
 Document = dict[str, Any]
 
 _PREFIX: Final = "#/components/schemas/"
@@ -19,17 +21,16 @@ def complete_schemas(schemas: Document) -> None:
         for field in schema.get("properties", {}).values():
             field.pop("title", None)
             field.pop("default", None)
-        if "properties" in schema and "examples" in schema:
-            # pydantic has sorted their names.
-            [example] = schema["examples"]
-            names = [name for name in schema["properties"] if name in example]
-            schema["examples"] = [{name: example[name] for name in names}]
     for name, schema in schemas.items():
+        if SHOWN in schema:
+            schema["examples"] = [example_of(schema, schemas)]
         if name.endswith("Webhook"):
             continue  # each would repeat the object that it is about
         for field in schema.get("properties", {}).values():
             if not field.get("examples"):
                 field["examples"] = [example_of(field, schemas)]
+    for schema in schemas.values():
+        schema.pop(SHOWN, None)
 
 
 def example_of(schema: Document, schemas: Document) -> Any:
@@ -47,6 +48,6 @@ def example_of(schema: Document, schemas: Document) -> Any:
             return example_of(schema[choice][0], schemas)
     if schema.get("type") == "array":
         return [example_of(schema["items"], schemas)]
-    return {
-        name: example_of(field, schemas) for name, field in schema.get("properties", {}).items()
-    }
+    fields = schema.get("properties", {})
+    shown = schema.get(SHOWN, fields)
+    return {name: example_of(field, schemas) for name, field in fields.items() if name in shown}
