@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hexavox_client import AuthenticatedClient
+from hexavox_client import Client
 from hexavox_client.api.consents import upsert_consent
 from hexavox_client.api.merchants import upsert_merchant
 from hexavox_client.api.messages import get_message, list_messages, send_sms, send_voice
@@ -46,19 +46,18 @@ class Sms:
         )
 
 
-def connect() -> AuthenticatedClient:
+def connect() -> Client:
     """Return a client that sends both headers of the credentials."""
-    return AuthenticatedClient(
-        base_url=os.environ["HEXAVOX_URL"],
-        token=os.environ["HEXAVOX_API_SECRET"],
-        prefix="",
-        auth_header_name="X-API-SECRET",
-        headers={"X-API-KEY": os.environ["HEXAVOX_API_KEY"]},
-        raise_on_unexpected_status=True,
+    credentials = {
+        "X-API-KEY": os.environ["HEXAVOX_API_KEY"],
+        "X-API-SECRET": os.environ["HEXAVOX_API_SECRET"],
+    }
+    return Client(
+        base_url=os.environ["HEXAVOX_URL"], headers=credentials, raise_on_unexpected_status=True
     )
 
 
-def ended(client: AuthenticatedClient, message_id: str) -> MessageView:
+def ended(client: Client, message_id: str) -> MessageView:
     """Wait until a message has ended."""
     while True:
         message = get_message.sync(message_id, client=client)

@@ -43,7 +43,11 @@ ends, its responses have the headers `Deprecation` (RFC 9745) and `Sunset` (RFC 
 """
 
 CONTACT: Final = {"name": "The operator of this installation"}
-"""Who answers questions; the operator's address is not a setting."""
+LICENSE: Final = {
+    "name": "Terms of the operator of this installation",
+    "identifier": "LicenseRef-Operator",
+}
+"""Who runs an installation decides who may use it; the operator's address is not a setting."""
 
 TAGS: Final = [
     {"name": "Merchants", "description": "The businesses that messages are sent for."},
