@@ -318,8 +318,19 @@ async def _alert_filter(
 WantedAlerts = Annotated[AlertFilter, Depends(_alert_filter)]
 
 
+LedgerMerchant = Annotated[
+    str | None,
+    Query(
+        alias="merchantId",
+        pattern=MERCHANT_ID,
+        description="The merchant. Required unless the key is merchant-scoped.",
+        openapi_examples={"merchant": {"value": "gym-a"}},  # Swagger UI fills it in
+    ),
+]
+
+
 async def _ledger_filter(
-    merchant_id: OneMerchant = None, channel: OneChannel = None
+    merchant_id: LedgerMerchant = None, channel: OneChannel = None
 ) -> LedgerFilter:
     return LedgerFilter(merchant_id=merchant_id, channel=channel)
 

@@ -25,7 +25,8 @@ _JSON: Final = "application/json"
 def build_collection(document: Document, base_url: str) -> Document:
     """Return a collection (format 2.1) with a folder per tag and a request per operation.
 
-    Its variables are `baseUrl`, `apiKey` and `apiSecret`. Optional parameters are switched off.
+    Its variables are `baseUrl`, `apiKey` and `apiSecret`. Optional parameters are switched off,
+    unless they have examples of their own beside those of their schema.
     """
     info = document["info"]
     return {
@@ -93,7 +94,7 @@ def _url(document: Document, path: str, parameters: list[Document]) -> Document:
         "host": ["{{baseUrl}}"],
         "path": steps,
         "query": [
-            {**named, "disabled": not each.get("required", False)}
+            {**named, "disabled": not (each["required"] or "examples" in each)}
             for each in parameters
             if each["in"] == "query"
             for named in _query(document, each)
@@ -117,7 +118,10 @@ def _header(document: Document, parameter: Document) -> Document:
 
 
 def _named(document: Document, parameter: Document) -> Document:
-    example = example_of(parameter["schema"], document["components"]["schemas"])
+    if "examples" in parameter:
+        example = next(iter(parameter["examples"].values()))["value"]
+    else:
+        example = example_of(parameter["schema"], document["components"]["schemas"])
     value = json.dumps(example) if isinstance(example, bool) else str(example or "")
     return {
         "key": parameter["name"],

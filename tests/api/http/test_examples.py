@@ -21,7 +21,6 @@ from tests.api.registrar import FakeRegistrationStarter
 
 NEEDS_MORE = {
     "Register a campaign": "BRAND_NOT_APPROVED",
-    "Assign a number to a campaign": "NUMBER_NOT_FOUND",
     "Set the presence of a SIP user": "VOICE_USER_NOT_FOUND",
 }
 """Requests that name what only the registry or an earlier answer gives."""
@@ -87,8 +86,8 @@ async def test_every_example_is_accepted(
         answer = await send(gym.client, each["request"], variables)
         name, steps = each["name"], each["request"]["url"]["path"]
         found_by_id = [step for step in steps if step[0] == ":" and step != ":merchantId"]
-        if found_by_id and answer.status_code == 404:
-            continue  # an id of an earlier answer
+        if found_by_id and answer.status_code in (404, 409):
+            continue  # what an earlier answer named, or what must be in another state
         if answer.status_code >= 300 and answer.json()["code"] != NEEDS_MORE.get(name):
             refused[name] = answer.json()
     assert refused == {}
