@@ -48,6 +48,6 @@ def example_of(schema: Document, schemas: Document) -> Any:
             return example_of(schema[choice][0], schemas)
     if schema.get("type") == "array":
         return [example_of(schema["items"], schemas)]
-    fields = schema.get("properties", {})
-    shown = schema.get(SHOWN, fields)
+    fields: Document = schema.get("properties", {})
+    shown = schema[SHOWN] if SHOWN in schema else fields
     return {name: example_of(field, schemas) for name, field in fields.items() if name in shown}
