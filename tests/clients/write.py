@@ -58,6 +58,8 @@ def _write_python(description: Path, folder: Path) -> None:
         "--overwrite",
         "--fail-on-warning",
     )
+    # The generator's own describes credentials of one header.
+    shutil.copy(HERE / "python" / "README.md", folder)
 
 
 def _write_typescript(description: Path, folder: Path) -> None:

@@ -49,5 +49,5 @@ def example_of(schema: Document, schemas: Document) -> Any:
     if schema.get("type") == "array":
         return [example_of(schema["items"], schemas)]
     fields: Document = schema.get("properties", {})
-    shown = schema[SHOWN] if SHOWN in schema else fields
+    shown: Any = schema.get(SHOWN, fields)
     return {name: example_of(field, schemas) for name, field in fields.items() if name in shown}
