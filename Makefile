@@ -13,7 +13,8 @@ COMPOSE_CHECK := POSTGRES_PASSWORD=x HEXAVOX_SERVER_SECRET=x HEXAVOX_KAMAILIO_PA
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-fast test-long mutants fix check check-compose bench replay history migration lock clean
+.PHONY: help setup run test test-fast test-long mutants fix check check-compose bench replay history migration clients \
+	client-tools lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,11 +68,18 @@ migration: setup ## Draft the next migration from the tables: make migration MSG
 	@test -n "$(MSG)" || { echo 'say what it does: make migration MSG="add a column"'; exit 1; }
 	$(PY) -m cli.dev.draft_migration "$(MSG)"
 
+clients: setup client-tools ## Write clients in Python and TypeScript and a Postman collection into CLIENTS="folder"
+	@$(PY) -m tests.clients.write "$(CLIENTS)"
+
+# The generators and linters of the specification, for `clients` and the tests that need them.
+client-tools: $(VENV)/clients.stamp tests/clients/node_modules/.package-lock.json
+
 lock: ## Pin all dependencies anew from pyproject.toml (needs uv); LOCK_ARGS=--upgrade for newer ones
 	@command -v $(UV) >/dev/null || { echo "uv is needed: pip install uv, or UV=/path/to/uv"; exit 1; }
 	echo 'setuptools>=77' | $(UV) $(LOCK) $(LOCK_ARGS) pyproject.toml - -o requirements.lock
 	echo 'setuptools>=77' | $(UV) $(LOCK) $(LOCK_ARGS) --group dev -c requirements.lock \
 		pyproject.toml - -o requirements-dev.lock
+	$(UV) $(LOCK) $(LOCK_ARGS) tests/clients/requirements.in -o tests/clients/requirements.lock
 
 clean: ## Remove the virtualenv and all caches; data in .hexavox stay
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
@@ -92,6 +100,20 @@ $(VENV)/runtime.stamp: requirements.lock | $(PY)
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/runtime.stamp
 	@echo "Installing the pinned development tools …"
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+$(VENV)/clients.stamp: tests/clients/requirements.lock | $(PY)
+	@echo "Installing the generator of Python clients …"
+	@$(PY) -m venv $(VENV)/clients
+	@$(VENV)/clients/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--require-hashes -r $<
+	@touch $@
+
+tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed, of Node 20.19 or newer" >&2; exit 1; }
+	@echo "Installing the generator of TypeScript clients and the linters …"
+	@npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --fetch-retries=1 \
+		--fetch-timeout=60000 --loglevel=error
 	@touch $@
 
 # Each candidate is run, not only found: a pyenv shim may stand for a version that is not chosen.

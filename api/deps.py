@@ -11,7 +11,7 @@ from fastapi import Depends, Header, Path, Query, Request
 from api.composition import Services
 from api.http.auth import Caller
 from api.http.bodies.strict_json import yield_to_event_loop
-from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
+from api.http.idempotency import KEY_HEADER, GivenKey, IdempotentRequest, identify
 from api.http.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
 from api.http.trace import trace_of
 from api.portal.portal import Portal
@@ -59,7 +59,7 @@ Authenticated = Annotated[Caller, Depends(_caller)]
 
 
 KeyHeader = Annotated[
-    str | None,
+    GivenKey | None,
     Header(
         alias=KEY_HEADER,
         description="Key of the request, 1 to 255 visible ASCII characters; one pair of "

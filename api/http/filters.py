@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 
-from api.http.idempotency import unquoted
+from api.http.idempotency import GivenKey, unquoted
 from api.http.metadata_filter import read_metadata_filter
 from api.schemas.base import WITH_ZONE
 from api.schemas.patterns import MERCHANT_ID
@@ -116,10 +116,9 @@ async def _message_filter(
         Query(description="Return messages of this type only.", examples=["OTP"]),
     ] = None,
     idempotency_key: Annotated[
-        str | None,
+        Annotated[GivenKey, StringConstraints(max_length=257)] | None,
         Query(
             alias="idempotencyKey",
-            max_length=257,
             description="Return messages that were sent with this Idempotency-Key only. One pair "
             "of surrounding double quotes is removed.",
             examples=["merchant-gym-a-otp-20260416-001"],
@@ -320,7 +319,7 @@ async def _alert_filter(
     ] = None,
     open: Annotated[
         Annotated[bool, BeforeValidator(_true_or_false)] | None,
-        Query(description="true: open alerts only. false: resolved alerts only."),
+        Query(description="true: open alerts only. false: resolved alerts only.", examples=[True]),
     ] = None,
 ) -> AlertFilter:
     return AlertFilter(merchant_id=merchant_id, type=type, open=open)
@@ -329,8 +328,19 @@ async def _alert_filter(
 WantedAlerts = Annotated[AlertFilter, Depends(_alert_filter)]
 
 
+LedgerMerchant = Annotated[
+    str | None,
+    Query(
+        alias="merchantId",
+        pattern=MERCHANT_ID,
+        description="The merchant. Required unless the key is merchant-scoped.",
+        openapi_examples={"merchant": {"value": "gym-a"}},  # Swagger UI fills it in
+    ),
+]
+
+
 async def _ledger_filter(
-    merchant_id: OneMerchant = None, channel: OneChannel = None
+    merchant_id: LedgerMerchant = None, channel: OneChannel = None
 ) -> LedgerFilter:
     return LedgerFilter(merchant_id=merchant_id, channel=channel)
 

@@ -5,15 +5,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.auth import Caller
 from api.http.outcomes import Body, Outcome, Replayed
 from api.http.trace import template_of, trace_of
+from api.schemas.patterns import GIVEN_IDEMPOTENCY_KEY
 from models.errors import IdempotencyKeyReused, ValidationFailed
 from models.queries.tenants.idempotency_records import (
     RecordKey,
@@ -27,6 +28,14 @@ from models.session import WriteSession
 
 KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
+
+GivenKey = Annotated[
+    str,
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": 257, "pattern": GIVEN_IDEMPOTENCY_KEY}
+    ),
+]
+"""A key as it is sent, before `unquoted`, which checks it."""
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.problem_response import MEDIA_TYPE, problem_type, render
-from api.schemas.patterns import form_of
+from api.schemas.patterns import MERCHANT_ID, form_of
 from models.database.faults import fault_of
 from models.enums import Channel
 from models.errors import (
@@ -25,7 +25,11 @@ from models.errors import (
     HexavoxError,
     IdempotencyKeyReused,
     InvalidCredentials,
+    InvalidDateRange,
+    InvalidEmail,
+    InvalidPhoneNumber,
     MalformedJson,
+    MessageTooLong,
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
@@ -46,6 +50,7 @@ ANY = (
     ScopeMissing,
     RateLimited,
     HeadersTooLarge,
+    HexavoxError,
     TemporarilyUnavailable,
 )
 """Errors of every public route."""
@@ -194,16 +199,31 @@ async def _database_failed(request: Request, error: DBAPIError | PoolTimeoutErro
     return render(request, TemporarilyUnavailable())
 
 
+_WRONG_FIELDS: Mapping[type[HexavoxError], tuple[str, str]] = {
+    ValidationFailed: ("merchantId", form_of(MERCHANT_ID)),
+    InvalidPhoneNumber: ("to", "lacks its area code"),
+    InvalidEmail: ("to", InvalidEmail.default_detail()),
+    InvalidDateRange: ("until", "must not be before from"),
+    MessageTooLong: ("message", "needs 12 segments, and 10 are allowed"),
+}
+"""Field and message in the examples of errors that name fields."""
+
+
 def _example(error: type[HexavoxError]) -> dict[str, Any]:
+    detail, errors = error.default_detail(), {}
+    if error in _WRONG_FIELDS:
+        field, message = _WRONG_FIELDS[error]
+        detail = f"{field}: {message}"
+        errors = {"errors": [{"field": field, "message": message}]}
     return {
         "summary": error.title,
-        "description": error.default_detail(),
         "value": {
             "type": problem_type(error.code),
             "title": error.title,
             "status": error.status,
-            "detail": error.default_detail(),
+            "detail": detail,
             "code": error.code,
             "requestId": "0f7c2f7d6b8e4c1f9a3e5d2b1c0a9f8e",
+            **errors,
         },
     }

@@ -95,7 +95,7 @@ def _payload(operation: Document) -> str:
 def _answered(responses: Document) -> str:
     if "204" in responses:
         return "204"
-    ((media_type, content),) = responses["200"]["content"].items()
+    media_type, content = next(iter(responses["200"]["content"].items()))
     is_json = media_type == "application/json"
     return _name(content["schema"]) if is_json else escape(media_type)
 

@@ -1,5 +1,7 @@
 """Routes of outbound messages: send, quote, read, cancel and recordings."""
 
+from typing import Any
+
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -72,9 +74,14 @@ _FILTER = (
     BatchNotFound,
 )
 _CANCEL = (*problems.ANY, IdempotencyKeyReused, MessageNotFound, NotCancelable)
-_WAV = {
+_WAV = "audio/wav"
+_BYTES = "application/octet-stream"
+_RECORDING: dict[str, Any] = {
     "description": "The recording as WAV audio.",
-    "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
+    # Some generators of clients know no audio, and would leave out the response.
+    "content": {
+        kind: {"schema": {"type": "string", "format": "binary"}} for kind in (_WAV, _BYTES)
+    },
 }
 
 
@@ -219,19 +226,21 @@ async def cancel_message(
     summary="Retrieve the recording of a call",
     response_class=StreamingResponse,
     responses={
-        200: _WAV,
+        200: _RECORDING,
         **problems.of(*problems.ANY, MessageNotFound, RecordingNotFound),
     },
 )
 async def get_recording(
-    message_id: MessagePath, caller: Authenticated, recordings: RecordingReads
+    message_id: MessagePath, caller: Authenticated, recordings: RecordingReads, request: Request
 ) -> StreamingResponse:
     """Stream the recording of an ended call as WAV audio.
 
-    404 `RECORDING_NOT_FOUND` if the message is not a call, was not recorded or was not answered.
+    The media type is `audio/wav`, or with `Accept: application/octet-stream` that one. 404
+    `RECORDING_NOT_FOUND` if the message is not a call, was not recorded or was not answered.
     """
     stream = await recordings.open(caller, message_id)
-    return StreamingResponse(stream.chunks, media_type="audio/wav", headers=stream.headers)
+    kind = _BYTES if request.headers.get("accept", "").strip().lower() == _BYTES else _WAV
+    return StreamingResponse(stream.chunks, media_type=kind, headers=stream.headers)
 
 
 def _dispatched(message: AnsweredMessage) -> DispatchResponse:

@@ -61,7 +61,7 @@ NumberPath = Annotated[
     Path(
         alias="number",
         description="Number of the merchant in E.164 format.",
-        examples=["+18132201000"],
+        examples=["+18135550100"],
     ),
 ]
 _READ = (*problems.ANY, MerchantNotFound)

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import (
     AfterValidator,
@@ -10,12 +10,14 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from api.schemas.patterns import MERCHANT_ID
 
@@ -23,6 +25,10 @@ WITH_ZONE = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})", re.ASCII
 )
 """An ISO 8601 time with a time zone."""
+
+
+SHOWN: Final = "x-shown"
+"""Key of a JSON schema: the fields that its example shows. The specification does not have it."""
 
 
 class Schema(BaseModel):
@@ -35,6 +41,21 @@ class RequestBody(Schema):
     """Base of requests: unknown fields are errors, and a number is not accepted as a string."""
 
     model_config = ConfigDict(extra="forbid")
+
+    shown: ClassVar[tuple[str, ...]] = ()
+    """Optional fields, by their names in JSON, of the example in the specification. It has all
+    required fields. Swagger UI sends it as it is, so it is accepted by a new installation.
+    """
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Add the fields that the example shows; api.http.specification.schemas makes it."""
+        schema = handler(core_schema)
+        body = handler.resolve_ref_schema(schema)
+        body[SHOWN] = [*body.get("required", ()), *cls.shown]
+        return schema
 
 
 class View(Schema):

@@ -94,7 +94,8 @@ class V1EmailSendRequest(RequestBody):
     )
     type: MessageType = Field(
         default=MessageType.TRANSACTIONAL,
-        description="Purpose of the message. MARKETING is refused with 403 `CHANNEL_NOT_ALLOWED`.",
+        description="Purpose of the message. MARKETING is refused with 403 `CHANNEL_NOT_ALLOWED`. "
+        "Default: TRANSACTIONAL.",
         examples=["TRANSACTIONAL"],
     )
 

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
-from pydantic.config import JsonDict
 
 from api.schemas.base import GivenInstant, Instant, MerchantId, RequestBody, View
 from api.schemas.text_types import OneLine
@@ -14,11 +13,6 @@ def _each_once(scopes: list[KeyScope]) -> list[KeyScope]:
     if len(set(scopes)) < len(scopes):
         raise ValueError("must name each scope once")
     return scopes
-
-
-def _only_once(schema: JsonDict) -> None:
-    """Remove the default from the schema: the field is absent unless the key was just created."""
-    schema.pop("default", None)
 
 
 _WHAT_SCOPES_ALLOW = (
@@ -92,5 +86,4 @@ class CreatedKeyView(KeyView):
         description="The value of `X-API-SECRET`. Only in the response that creates the key; a "
         "replayed response does not have it.",
         examples=["hxs_Qv7yT2xW9cR4nB6mK8jH1gF3dS5aP0oI7uY2tE4wZqM"],
-        json_schema_extra=_only_once,
     )

@@ -76,6 +76,8 @@ SupportContact = Annotated[OneLine, StringConstraints(max_length=100)]
 class V1MerchantUpsertRequest(RequestBody):
     """A merchant to create or update. On update, absent or null optional fields are unchanged."""
 
+    shown = ("active", "smsLimit", "voiceMinutesLimit", "emailLimit")
+
     merchant_id: MerchantId = Field(
         description="Your identifier of the merchant. It cannot be changed.", examples=["gym-a"]
     )
@@ -149,6 +151,8 @@ class MerchantView(View):
 
 class V1MerchantSettingsRequest(RequestBody):
     """Settings to change. Absent fields are unchanged; null resets a setting to its default."""
+
+    shown = ("marketingFrom", "marketingUntil", "supportContact")
 
     marketing_from: Hour | None = Field(
         default=None,

@@ -25,6 +25,8 @@ from models.rules.registration.vocabulary import (
 
 
 class _BrandFields(RequestBody):
+    shown = ("legalName", "ein", "state", "postalCode", "website")
+
     legal_name: Annotated[OneLine, StringConstraints(max_length=255)] | None = Field(
         default=None,
         description="Legal name as registered with the tax authority. Required unless `entityType` "

@@ -27,7 +27,7 @@ class _CampaignFields(RequestBody):
     sub_use_cases: Annotated[list[UseCase], Field(max_length=MOST_SUB_USE_CASES)] = Field(
         default_factory=list,
         description="Sub use cases: at least 2 for MIXED, at least 1 for LOW_VOLUME, none for "
-        "other use cases.",
+        "other use cases. Default: none.",
         examples=[[]],
     )
     description: Description = Field(

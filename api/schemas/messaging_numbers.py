@@ -15,7 +15,7 @@ from models.rules.registration.vocabulary import AssignmentState, NumberState, N
 class AvailableNumberView(View):
     """A number that can be bought now. It is not reserved."""
 
-    number: str = Field(description="Phone number in E.164 format.", examples=["+18132201000"])
+    number: str = Field(description="Phone number in E.164 format.", examples=["+18135550100"])
     type: NumberType = Field(description="Kind of number.", examples=["LOCAL"])
     locality: str | None = Field(description="City. Null if unknown.", examples=["Tampa"])
     region: str | None = Field(
@@ -28,7 +28,7 @@ class V1MerchantMessagingNumberRequest(RequestBody):
 
     number: Phone = Field(
         description="Phone number in E.164 format, as listed by `GET …/numbers/available`.",
-        examples=["+18132201000"],
+        examples=["+18135550100"],
     )
 
 
@@ -39,7 +39,7 @@ class V1MerchantMessagingNumberView(View):
         description="Identifier of the purchase, a decimal string.", examples=["3508819274466091"]
     )
     merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
-    number: str = Field(description="Phone number in E.164 format.", examples=["+18132201000"])
+    number: str = Field(description="Phone number in E.164 format.", examples=["+18135550100"])
     type: NumberType = Field(
         description="Kind of number. Only LOCAL numbers can be assigned to 10DLC campaigns.",
         examples=["LOCAL"],
@@ -91,7 +91,7 @@ class V1MerchantMessagingAssignmentView(View):
     """The assignment of a number to a campaign."""
 
     merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
-    number: str = Field(description="Phone number in E.164 format.", examples=["+18132201000"])
+    number: str = Field(description="Phone number in E.164 format.", examples=["+18135550100"])
     number_id: str = Field(
         description="Identifier of the purchase of the number.", examples=["3508819274466091"]
     )

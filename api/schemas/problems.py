@@ -1,8 +1,17 @@
 """Error schema: problem details (RFC 9457)."""
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from api.schemas.base import Schema
+
+
+def _never_null(schema: JsonDict) -> None:
+    """Describe only the list: without errors the field is absent."""
+    kinds = schema.pop("anyOf")
+    assert isinstance(kinds, list)
+    assert isinstance(kinds[0], dict)
+    schema.update(kinds[0])
 
 
 class FieldError(Schema):
@@ -10,7 +19,8 @@ class FieldError(Schema):
 
     field: str = Field(description="Name of the field as in the request.", examples=["merchantId"])
     message: str = Field(
-        description="What is wrong with the value.", examples=["String should match pattern"]
+        description="What is wrong with the value.",
+        examples=["must not be blank"],
     )
 
 
@@ -38,4 +48,5 @@ class Problem(Schema):
     errors: list[FieldError] | None = Field(
         default=None,
         description="Errors by field. Present for 400 errors that concern single fields.",
+        json_schema_extra=_never_null,
     )

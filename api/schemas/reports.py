@@ -5,18 +5,12 @@ from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
-from pydantic.config import JsonDict
 
 from api.schemas.base import View
 from models.enums import Channel, UsageState
 
 Cents = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 """USD with two decimals, a JSON number."""
-
-
-def _may_be_absent(schema: JsonDict) -> None:
-    """Remove the default from the schema: the field is absent unless it is requested."""
-    schema.pop("default", None)
 
 
 class V1UsageReportResponse(View):
@@ -58,7 +52,6 @@ class V1UsageReportResponse(View):
         description="The merchant the report covers. Present only if the report was requested for "
         "one merchant.",
         examples=["gym-a"],
-        json_schema_extra=_may_be_absent,
     )
 
 

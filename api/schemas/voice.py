@@ -74,6 +74,8 @@ class V1OmniVoiceSendRequest(RequestBody):
 class V1TtsCallRequest(V1OmniVoiceSendRequest):
     """A text-to-speech call with labels of the requesting system."""
 
+    shown = ("tenantId", "sourceSystem", "useCase")
+
     tenant_id: Label | None = Field(
         default=None, description="Label of a sub-tenant of yours.", examples=["north"]
     )

@@ -3,7 +3,6 @@
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints, WithJsonSchema
-from pydantic.config import JsonDict
 
 from api.schemas.base import GivenInstant, Instant, MerchantId, RequestBody, View
 from api.schemas.text_types import OneLine
@@ -15,11 +14,6 @@ def _each_once(types: list[WebhookEventType]) -> list[WebhookEventType]:
     if len(set(types)) < len(types):
         raise ValueError("must name each type once")
     return types
-
-
-def _no_default(schema: JsonDict) -> None:
-    """Remove the default from the schema: an absent field has no value."""
-    schema.pop("default", None)
 
 
 ChosenEvents = Annotated[
@@ -69,7 +63,7 @@ class V1WebhookRequest(RequestBody):
     active: StrictBool = Field(
         default=True,
         description="Whether events are sent. Those of an inactive endpoint are recorded, and can "
-        "be delivered on request for 30 days.",
+        "be delivered on request for 30 days. Default: true.",
         examples=[True],
     )
 
@@ -77,27 +71,24 @@ class V1WebhookRequest(RequestBody):
 class V1WebhookUpdateRequest(RequestBody):
     """Changes of a webhook endpoint. Absent fields are unchanged."""
 
-    url: Url = Field(
-        default="", description=_URL_RULES, examples=[_URL], json_schema_extra=_no_default
-    )
+    shown = ("events", "active")
+
+    url: Url = Field(default="", description=_URL_RULES, examples=[_URL])
     events: ChosenEvents = Field(
         default=[],
         description=_EVENTS,
         examples=[["message.delivered", "message.inbound"]],
-        json_schema_extra=_no_default,
     )
     description: Description | None = Field(
         default=None,
         description="Your own note, at most 200 characters. Null removes it.",
         examples=["Status updates of the shop"],
-        json_schema_extra=_no_default,
     )
     active: StrictBool = Field(
         default=True,
         description="true: events are sent again, also if the endpoint was disabled. false: "
         "nothing is sent, and pending deliveries fail.",
         examples=[True],
-        json_schema_extra=_no_default,
     )
 
 
@@ -138,7 +129,6 @@ class WebhookSecretView(WebhookView):
         description="The secret that deliveries are signed with, as Standard Webhooks says. Only "
         "in the response that creates or rotates it; a replayed response does not have it.",
         examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"],
-        json_schema_extra=_no_default,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 import api.portal
 from api.app import create_app
 from models.settings import Settings
+from tests.api.http.references import resolved
 from tests.contacts import CONTACT_KEY_FILE
 from tests.webhook_key import WEBHOOK_KEY_FILE
 
@@ -39,7 +40,8 @@ def _examples(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield from ((name, str(one)) for one in facts.get("examples", ()))
     for methods in document["paths"].values():
         for operation in methods.values():
-            for facts in operation.get("parameters", ()):
+            for each in operation.get("parameters", ()):
+                facts = resolved(document, each)
                 examples = facts["schema"].get("examples", ())
                 yield from ((facts["name"], str(one)) for one in examples)
 

@@ -132,12 +132,10 @@ def test_its_schemas_are_named_as_in_the_guide(document: dict[str, Any]) -> None
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
-def test_every_field_is_described_and_shown_by_example(document: dict[str, Any]) -> None:
+def test_every_field_is_described(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         for field, facts in schema.get("properties", {}).items():
             assert facts.get("description"), f"{name}.{field}"
-            nested = "$ref" in facts or "$ref" in str(facts.get("items")) + str(facts)
-            assert nested or facts.get("examples"), f"{name}.{field}"
 
 
 ONLY_WHEN_ASKED = {
@@ -158,10 +156,11 @@ def test_answers_have_no_optional_fields(document: dict[str, Any]) -> None:
 
 
 def test_every_write_documents_its_idempotency_key(
-    operations: dict[tuple[str, str], Operation],
+    document: dict[str, Any], operations: dict[tuple[str, str], Operation]
 ) -> None:
     for (method, path), operation in operations.items():
-        headers = {p["name"] for p in operation.get("parameters", []) if p["in"] == "header"}
+        parameters = [resolved(document, each) for each in operation.get("parameters", [])]
+        headers = {p["name"] for p in parameters if p["in"] == "header"}
         assert ("Idempotency-Key" in headers) is (method in ("post", "delete")), path
 
 
@@ -177,7 +176,7 @@ def test_every_error_is_a_problem_with_examples(
 ) -> None:
     for key, operation in operations.items():
         success = NO_CONTENT.get(key, "200")
-        expected = {success, "400", "401", "403", "429", "503"}
+        expected = {success, "400", "401", "403", "429", "500", "503"}
         assert expected <= set(operation["responses"]), key
         for status, response in operation["responses"].items():
             if status != success:
@@ -216,7 +215,8 @@ def test_the_causes_of_compliance_rejected_are_described(document: dict[str, Any
 
 
 def test_a_range_of_messages_takes_a_day_or_a_time(document: dict[str, Any]) -> None:
-    parameters = document["paths"]["/api/v1/messages"]["get"]["parameters"]
+    operation = document["paths"]["/api/v1/messages"]["get"]
+    parameters = [resolved(document, each) for each in operation["parameters"]]
     schemas = {parameter["name"]: parameter["schema"] for parameter in parameters}
     for name in ("from", "until"):
         formats = [kind.get("format") for kind in schemas[name]["anyOf"]]

@@ -72,7 +72,8 @@ def test_every_description_is_made_of_sentences(document: dict[str, Any]) -> Non
 
 def test_every_parameter_and_header_is_described(document: dict[str, Any]) -> None:
     for name, operation in _operations(document):
-        for parameter in operation.get("parameters", []):
+        for each in operation.get("parameters", []):
+            parameter = resolved(document, each)
             assert parameter.get("description"), (name, parameter["name"])
         for status, response in operation["responses"].items():
             answer = resolved(document, response)

@@ -21,6 +21,7 @@ from models.rules.messages.operations import (
     SEND_VOICE,
 )
 from models.session import Database
+from tests.api.http.references import resolved
 from tests.api.integrator import Integrator, make_merchant
 from tests.contacts import key_of
 from tests.factories import Owner, make_owner, new_message, try_accept
@@ -322,7 +323,8 @@ async def test_other_lists_have_no_metadata_filter(integrator: Integrator, path:
 
 async def test_the_specification_describes_the_filters(integrator: Integrator) -> None:
     document = json.loads((await integrator.client.get("/v3/api-docs")).text)
-    parameters = document["paths"]["/api/v1/messages"]["get"]["parameters"]
+    operation = document["paths"]["/api/v1/messages"]["get"]
+    parameters = [resolved(document, each) for each in operation["parameters"]]
     described = {one["name"]: one for one in parameters}
     assert {"type", "idempotencyKey", "metadata"} <= set(described)
     assert described["metadata"]["schema"]["type"] == "object"

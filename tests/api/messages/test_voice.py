@@ -215,6 +215,32 @@ async def test_a_recorded_call_is_played_back(
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("application/octet-stream", "application/octet-stream"),
+        ("Application/Octet-Stream", "application/octet-stream"),
+        ("audio/wav", "audio/wav"),
+        ("*/*", "audio/wav"),
+        ("audio/*, application/octet-stream", "audio/wav"),
+        ("text/html", "audio/wav"),
+        ("", "audio/wav"),
+    ],
+)
+async def test_a_recording_is_bytes_to_who_accepts_nothing_else(
+    gym: Integrator,
+    database: Database,
+    recording_provider: FakeRecordingProvider,
+    accept: str,
+    kind: str,
+) -> None:
+    call = await make_call(database, gym)
+    answer = await gym.client.get(
+        f"/api/v1/messages/{call}/recording", headers={**gym.headers, "Accept": accept}
+    )
+    assert (answer.headers["content-type"], answer.content) == (kind, recording_provider.content)
+
+
 async def test_a_call_whose_answer_was_lost_is_found_by_its_reference(
     gym: Integrator, database: Database, recording_provider: FakeRecordingProvider
 ) -> None:
