@@ -60,7 +60,8 @@ class SendMessage:
             refused = ending in (Ending.REFUSED, Ending.BLOCKED)
             ending = await (self._deliver() if refused else self._await_report())
             settled = await self._settle(ending)
-        workflow.upsert_search_attributes([names.OUTCOME.value_set(settled.status)])
+        if settled.status is not MessageStatus.DELIVERED:  # the usual end is found without it
+            workflow.upsert_search_attributes([names.OUTCOME.value_set(settled.status)])
         return settled.status
 
     @workflow.signal
