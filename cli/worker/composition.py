@@ -88,6 +88,7 @@ def assemble(
     housekeeping = housekeeping or database
     webhooks = webhooks or database
     reconciliation = Reconciliation(database, routes)
+    settlement = Settlement(database, routes)
     health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
     return Parts(
         dispatching=Dispatching(
@@ -98,9 +99,10 @@ def assemble(
             inline_report_wait=InlineReportWait(database, settings.inline_report_wait),
             sweep_grace=settings.sweep_grace,
             health=health,
+            settle=settlement.settle,
         ),
         reconciliation=reconciliation,
-        settlement=Settlement(database, routes),
+        settlement=settlement,
         sweeping=Sweeping(
             housekeeping,
             client,
