@@ -7,6 +7,8 @@ import pytest
 import yaml
 from fastapi import FastAPI
 
+from tests.api.http.references import resolved
+
 Operation = dict[str, Any]
 
 
@@ -164,7 +166,7 @@ NO_CONTENT = {
 
 
 def test_every_error_is_a_problem_with_examples(
-    operations: dict[tuple[str, str], Operation],
+    document: dict[str, Any], operations: dict[tuple[str, str], Operation]
 ) -> None:
     for key, operation in operations.items():
         success = NO_CONTENT.get(key, "200")
@@ -172,8 +174,13 @@ def test_every_error_is_a_problem_with_examples(
         assert expected <= set(operation["responses"]), key
         for status, response in operation["responses"].items():
             if status != success:
-                assert list(response["content"]) == ["application/problem+json"], key
-                assert response["content"]["application/problem+json"]["examples"]
+                content = resolved(document, response)["content"]
+                assert list(content) == ["application/problem+json"], key
+                examples = content["application/problem+json"]["examples"]
+                assert examples, (key, status)
+                for code, example in examples.items():
+                    value = resolved(document, example)["value"]
+                    assert (value["code"], str(value["status"])) == (code, status), key
 
 
 async def test_every_operation_refuses_a_request_without_credentials(
