@@ -97,10 +97,7 @@ async def throughput(harness: Harness, watch: Watch, rounds: int, seconds: float
             flush=True,
         )
     print(f"ratio, median: {statistics.median(ratios):.2f}  (wanted: at least {LIFECYCLES_WANTED})")
-    print(
-        "beside an empty workflow that is started, and leaves its outcome, as a send does: "
-        f"{statistics.median(alikes):.2f}"
-    )
+    print(f"beside an empty workflow that is started as a send is: {statistics.median(alikes):.2f}")
     if used and done:
         costs = ", ".join(f"{name} {1000 * s / done:.1f}" for name, s in used.most_common())
         print(f"processor time of a lifecycle, in ms: {costs}")

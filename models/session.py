@@ -25,6 +25,9 @@ from models.rules.consent.contact_keys import ContactKeys
 
 _NOTHING: Final = text("SELECT 1")
 
+_BUILT_LATE: Final = frozenset({"_async_bind", "_async_binds", "sync_session", "_proxied"})
+"""Attributes that the constructor of SQLAlchemy's session sets."""
+
 _DO_NOT_SORT: Final = text(
     "SELECT set_config('enable_sort', 'off', TRUE),"
     " set_config('enable_incremental_sort', 'off', TRUE)"
@@ -37,12 +40,20 @@ class _Session(AsyncSession):
     Both paths use the same transaction, so they may be mixed. As with SQLAlchemy alone, pending
     objects are not flushed before a text. A text without rows has an empty result without a row
     count; use RETURNING.
+
+    SQLAlchemy's own session is built when it is first needed: most sessions execute texts alone.
     """
 
     def __init__(self, connection: AsyncConnection) -> None:
-        super().__init__(connection, expire_on_commit=False)
         self._connection = connection
         self._begun = connection.in_transaction()
+
+    def __getattr__(self, name: str) -> Any:
+        """Build what SQLAlchemy's constructor sets."""
+        if name not in _BUILT_LATE:
+            raise AttributeError(name)
+        super().__init__(self._connection, expire_on_commit=False)
+        return getattr(self, name)
 
     async def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Execute a statement; see SQLAlchemy."""
@@ -61,13 +72,16 @@ class _Session(AsyncSession):
 
     async def end(self) -> None:
         """Release the loaded objects; the connection stays open."""
-        if self.in_transaction():
+        if self._is_built() and self.in_transaction():
             await self.close()
 
     async def flush_all(self) -> None:
         """Flush pending inserts, updates and deletes, if any."""
-        if self.new or self.dirty or self.deleted:
+        if self._is_built() and (self.new or self.dirty or self.deleted):
             await self.flush()
+
+    def _is_built(self) -> bool:
+        return "sync_session" in vars(self)
 
     def _prepared(self, statement: Any, params: Any, options: Mapping[str, Any]) -> SqlText | None:
         """Return the text for the driver; None if SQLAlchemy has to execute the statement."""

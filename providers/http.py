@@ -8,8 +8,11 @@ import httpx
 
 from models.rules.retry_after import parse_seconds
 from providers.ports.messages import Ambiguous, NotProcessed
+from providers.vendor_client import VendorClient
 
 _CONNECT_SECONDS: Final = 2.0
+_KEPT: Final = 50
+"""Idle connections to one host."""
 _LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 _WRITE_STARTS: Final = ("http11.send_request_headers.started", "http2.send_request_headers.started")
 
@@ -23,11 +26,11 @@ def new_client(timeout: timedelta, *, connections: int = 200) -> httpx.AsyncClie
 
     A call that is not made by `deliver` takes at most `timeout`.
     """
-    return httpx.AsyncClient(
+    return VendorClient(
         timeout=_limits(timeout),
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=50),
-        follow_redirects=False,
-        trust_env=False,
+        connections=connections,
+        kept=_KEPT,
+        ssl_context=httpx.create_ssl_context(trust_env=False),
     )
 
 

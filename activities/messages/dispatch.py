@@ -14,6 +14,7 @@ from activities.messages.account_health import AccountHealth
 from activities.messages.claimed import MARGIN, Claimed, Queued, reference_of, request_of
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
 from activities.messages.inline_report_wait import InlineReportWait
+from activities.messages.inline_settlement import Settle, settle_inline
 from activities.messages.provider_slots import Slots
 from activities.messages.sender_slots import ensure_granting, reserve_slot, wait_for_slot
 from activities.messages.spending_guard import SpendingLimited
@@ -64,7 +65,9 @@ class Dispatching:
         inline_report_wait: InlineReportWait,
         sweep_grace: timedelta = timedelta(minutes=1),
         health: AccountHealth | None = None,
+        settle: Settle | None = None,
     ) -> None:
+        """`settle` settles a message whose report is stored; without it the workflow does."""
         self._database = database
         self._routes = routes
         self._public_url = public_url.rstrip("/")
@@ -73,26 +76,32 @@ class Dispatching:
         self._sweep_grace = sweep_grace
         self._health = health or AccountHealth(database, tuple)
         self._text_parts = TextParts(database)
+        self._settle = settle
 
     @activity.defn(name="dispatch")
     async def dispatch(self, step: DispatchStep) -> DispatchResult:
         """Dispatch the message on the fast path, or return BUSY.
 
-        Where reports arrive fast, it waits for the report inline, so that the message ends at once.
-        Safe to run twice: the second run finds the first one's attempt and returns AMBIGUOUS.
+        Where reports arrive fast, it waits for the report inline and settles the message, so that
+        it ends at once. Safe to run twice: the second run finds the first one's attempt and returns
+        AMBIGUOUS, or the status that the message ended with.
         """
-        return await self._dispatch_with_text_part(step, fast=True)
+        ends = time.monotonic() + policies.DISPATCH_BUDGET.total_seconds()
+        result = await self._dispatch_with_text_part(step, ends, fast=True)
+        if self._settle is None:
+            return result
+        return await settle_inline(self._settle, step, result, ends)
 
     @activity.defn(name="dispatch_queued")
     async def dispatch_queued(self, step: DispatchStep) -> DispatchResult:
         """Dispatch regardless of the fast path: the provider's task queue has its own workers."""
-        return await self._dispatch_with_text_part(step, fast=False)
-
-    async def _dispatch_with_text_part(self, step: DispatchStep, *, fast: bool) -> DispatchResult:
-        budget = policies.DISPATCH_BUDGET
-        if not fast:
-            budget = step.budget or policies.DISPATCH_QUEUED_BUDGET
+        budget = step.budget or policies.DISPATCH_QUEUED_BUDGET
         ends = time.monotonic() + budget.total_seconds()
+        return await self._dispatch_with_text_part(step, ends, fast=False)
+
+    async def _dispatch_with_text_part(
+        self, step: DispatchStep, ends: float, *, fast: bool
+    ) -> DispatchResult:
         result = await self._claim_and_call(step, ends, fast=fast, text=None)
         if isinstance(result, DispatchResult):
             return result

@@ -62,6 +62,7 @@ def _count(result: Any) -> None:
     match result:
         case DispatchResult():
             VERDICTS.labels(result.provider or "none", result.verdict).inc()
+            _count(result.settled)
         case ReconcileResult():
             FINDINGS.labels(result.finding).inc()
         case SettleResult(moved=True):

@@ -104,6 +104,7 @@ def assemble(
     webhooks = webhooks or database
     batches = batches or database
     reconciliation = Reconciliation(database, routes)
+    settlement = Settlement(database, routes)
     health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
     slots = Slots(settings.provider_slots)
     dispatching = Dispatching(
@@ -114,6 +115,7 @@ def assemble(
         inline_report_wait=InlineReportWait(database, settings.inline_report_wait),
         sweep_grace=settings.sweep_grace,
         health=health,
+        settle=settlement.settle,
     )
     leaving = Leaving(batches, partial(_start_leaver, client, settings.send_waits))
     return Parts(
@@ -130,7 +132,7 @@ def assemble(
         ),
         chunk_settlement=ChunkSettlement(batches, routes, leaving),
         reconciliation=reconciliation,
-        settlement=Settlement(database, routes),
+        settlement=settlement,
         sweeping=Sweeping(
             housekeeping,
             client,

@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.messages.account_health import AccountHealth
 from activities.messages.dispatch import Dispatching
 from activities.messages.inline_report_wait import InlineReportWait
+from activities.messages.inline_settlement import Settle
 from activities.messages.provider_slots import Slots
 from activities.messages.reconcile import Reconciliation
 from activities.messages.settle import Settlement
@@ -66,11 +67,14 @@ class Harness:
         public_url: str = "http://us/",
         routes: Routes | None = None,
         health: AccountHealth | None = None,
+        settles_inline: bool = False,
+        settle: Settle | None = None,
     ) -> None:
         self.database = database
         self.owner = owner
         names = [provider.account for provider in providers]
         routes = routes or Routes(providers, {mode: names})
+        self._ledger = Settlement(database, routes)
         self.dispatching = Dispatching(
             database,
             routes,
@@ -78,9 +82,9 @@ class Harness:
             slots=slots,
             inline_report_wait=InlineReportWait(database, report_timeout),
             health=health,
+            settle=self._ledger.settle if settles_inline else settle,
         )
         self._truth = Reconciliation(database, routes)
-        self._ledger = Settlement(database, routes)
 
     async def accept(self, **wanted: Any) -> int:
         """Accept a message; return its id."""

@@ -66,7 +66,7 @@ async def test_a_send_is_found_by_everything_an_operator_may_know_of_it(
         f"HexavoxMerchant = '{integrator.owner.merchant}'": set(by_id.values()),
         f"HexavoxChannel = 'SMS' AND {mine}": set(by_id.values()),
         mine: set(by_id.values()),
-        f"HexavoxOutcome = 'DELIVERED' AND {mine}": {by_id[delivered]},
+        f"ExecutionStatus = 'Completed' AND HexavoxOutcome IS NULL AND {mine}": {by_id[delivered]},
         f"HexavoxOutcome = 'FAILED' AND {mine}": {by_id[refused]},
     }
     for question, answer in questions.items():

@@ -12,7 +12,7 @@ import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -117,6 +117,7 @@ _AWAY = ConnectionError("no database")
 SENDS: Final = {
     "accepted": Script(dispatch=[ACCEPTED], settle=[DELIVERED], signal_after=[1]),
     "report-stored": Script(dispatch=[ACCEPTED_AND_REPORTED], settle=[DELIVERED]),
+    "settled-inline": Script(dispatch=[replace(ACCEPTED_AND_REPORTED, settled=DELIVERED)]),
     "refused": Script(dispatch=[REFUSED], settle=[FAILED]),
     "blocked": Script(dispatch=[BLOCKED], settle=[FAILED]),
     "over": Script(dispatch=[OVER], settle=[DELIVERED]),

@@ -1,5 +1,6 @@
 """From acceptance until a provider has the message, or it must not be sent."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -26,7 +27,14 @@ from tests.fakes import (
 )
 from tests.workflows.harness import HarnessFactory
 from workflows import steps
-from workflows.messages.types import DispatchResult, DispatchStep, Ending, SettleStep, Verdict
+from workflows.messages.types import (
+    DispatchResult,
+    DispatchStep,
+    Ending,
+    SettleResult,
+    SettleStep,
+    Verdict,
+)
 
 
 async def test_a_message_whose_report_is_stored_already_is_settled_at_once(
@@ -39,6 +47,26 @@ async def test_a_message_whose_report_is_stored_already_is_settled_at_once(
     assert send.asked == ["dispatch", "settle"]
     assert handed == [DispatchStep(tenant_id=3, message_id=7)]
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.REPORTED)]
+
+
+async def test_a_message_that_its_dispatch_has_settled_needs_no_further_step(
+    harness: HarnessFactory,
+) -> None:
+    dispatch, _ = fake(steps.dispatch, replace(ACCEPTED_AND_REPORTED, settled=DELIVERED))
+    async with harness(dispatch) as send:
+        assert await send.play() is MessageStatus.DELIVERED
+        events = await send.events()
+    assert send.asked == ["dispatch"]
+    assert len(events) == 6
+
+
+async def test_the_status_that_its_dispatch_settled_is_the_messages(
+    harness: HarnessFactory,
+) -> None:
+    undelivered = SettleResult(status=MessageStatus.UNDELIVERED, completed=True)
+    dispatch, _ = fake(steps.dispatch, replace(ACCEPTED_AND_REPORTED, settled=undelivered))
+    async with harness(dispatch) as send:
+        assert await send.play() is MessageStatus.UNDELIVERED
 
 
 @pytest.mark.parametrize(

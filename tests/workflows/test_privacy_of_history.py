@@ -64,7 +64,7 @@ _ALLOWED = {
     *("tenant_id", "merchant_id", "message_id", "public_id", "waits"),
     *("report_wait", "poll_first", "poll_longest", "reconcile_every", "reconcile_horizon"),
     *("verdict", "provider", "attempt", "until", "error_code", "reported", "budget"),
-    *("finding", "ending", "status", "completed", "moved"),
+    *("finding", "ending", "status", "completed", "moved", "settled"),
     *("payment_id", "accepted_at", "next_action", "retry_after"),
     *("news_wait", "retry_every", "horizon", "mismatch_wait", "refund_wait"),
     *("batch_id", "accepted", "refused", "decided", "canceled", "wait", "after", "last"),

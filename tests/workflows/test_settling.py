@@ -1,8 +1,9 @@
-"""The last step: a settled message is complete, and its outcome is a search attribute."""
+"""The last step: a settled message is complete, and an unusual end is a search attribute."""
 
+import pytest
 from temporalio.api.enums.v1 import EventType
 
-from models.enums import MessageStatus
+from models.enums import TERMINAL, MessageStatus
 from tests.fakes import (
     ACCEPTED,
     ACCEPTED_AND_REPORTED,
@@ -19,13 +20,35 @@ from workflows import names, steps
 from workflows.messages.types import Ending, SettleResult, SettleStep
 
 
-async def test_the_outcome_is_a_search_attribute(harness: HarnessFactory) -> None:
+@pytest.mark.parametrize("status", sorted(TERMINAL - {MessageStatus.DELIVERED}))
+async def test_an_outcome_but_delivered_is_a_search_attribute(
+    harness: HarnessFactory, status: MessageStatus
+) -> None:
     dispatch, _ = fake(steps.dispatch, REFUSED)
-    settle, _ = fake(steps.settle, FAILED)
+    settle, _ = fake(steps.settle, SettleResult(status=status, completed=True))
     async with harness(dispatch, settle) as send:
-        await send.play()
+        assert await send.play() is status
         described = await send.send.describe()
-    assert described.typed_search_attributes[names.OUTCOME] == "FAILED"
+    assert described.typed_search_attributes[names.OUTCOME] == status
+
+
+async def test_a_delivered_message_leaves_no_event_but_its_steps(harness: HarnessFactory) -> None:
+    dispatch, _ = fake(steps.dispatch, ACCEPTED_AND_REPORTED)
+    settle, _ = fake(steps.settle, DELIVERED)
+    async with harness(dispatch, settle) as send:
+        assert await send.play() is MessageStatus.DELIVERED
+        described = await send.send.describe()
+        left = [EventType.Name(event.event_type) for event in await send.events()]
+    assert described.typed_search_attributes.get(names.OUTCOME) is None
+    assert [name.removeprefix("EVENT_TYPE_") for name in left] == [
+        "WORKFLOW_EXECUTION_STARTED",
+        "WORKFLOW_TASK_SCHEDULED",
+        "WORKFLOW_TASK_STARTED",
+        "WORKFLOW_TASK_COMPLETED",
+        "MARKER_RECORDED",
+        "MARKER_RECORDED",
+        "WORKFLOW_EXECUTION_COMPLETED",
+    ]
 
 
 async def test_an_unsettled_message_waits_for_the_next_report(harness: HarnessFactory) -> None:

@@ -60,6 +60,19 @@ class DispatchStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettleResult:
+    """Status after settling.
+
+    `completed` is False while another attempt or report is outstanding; `moved` means that this
+    call wrote the terminal status.
+    """
+
+    status: MessageStatus
+    completed: bool
+    moved: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchResult:
     """Result of a dispatch.
 
@@ -67,6 +80,7 @@ class DispatchResult:
     BUSY in an account's queue; `error_code` with REFUSED and BLOCKED.
     `budget` is set with BUSY for an account with slow calls.
     `reported` means that no signal need be awaited: a report is already stored, or none will come.
+    `settled` is set if the step has settled the message as well; its status is then final.
     """
 
     verdict: Verdict
@@ -76,6 +90,7 @@ class DispatchResult:
     error_code: ErrorCode | None = None
     reported: bool = False
     budget: timedelta | None = None
+    settled: SettleResult | None = None
 
 
 class Finding(StrEnum):
@@ -141,16 +156,3 @@ class SettleStep:
     error_code: ErrorCode | None = None
     merchant_id: int = 0
     public_id: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettleResult:
-    """Status after settling.
-
-    `completed` is False while another attempt or report is outstanding; `moved` means that this
-    call wrote the terminal status.
-    """
-
-    status: MessageStatus
-    completed: bool
-    moved: bool = False

@@ -48,6 +48,7 @@ class SendMessage:
         self._row_changed = False
         self._taken_at: datetime | None = None
         self._error_code: ErrorCode | None = None
+        self._settled: SettleResult | None = None
 
     @workflow.run
     async def run(self, input: SendInput) -> MessageStatus:
@@ -60,7 +61,8 @@ class SendMessage:
             refused = ending in (Ending.REFUSED, Ending.BLOCKED)
             ending = await (self._deliver() if refused else self._await_report())
             settled = await self._settle(ending)
-        workflow.upsert_search_attributes([names.OUTCOME.value_set(settled.status)])
+        if settled.status is not MessageStatus.DELIVERED:  # the usual end is found without it
+            workflow.upsert_search_attributes([names.OUTCOME.value_set(settled.status)])
         return settled.status
 
     @workflow.signal
@@ -129,6 +131,7 @@ class SendMessage:
                 **policies.dispatch_queued(result.provider, result.budget),
             )
         self._reported = self._reported or result.reported
+        self._settled = result.settled
         return result
 
     async def _reconcile(self) -> Finding:
@@ -182,7 +185,9 @@ class SendMessage:
         return polled.reported
 
     async def _settle(self, ending: Ending) -> SettleResult:
-        """Settle the message, or read how it was settled."""
+        """Settle the message, or read how it was settled, unless the dispatch has done so."""
+        if self._settled is not None:
+            return self._settled
         return await workflow.execute_local_activity(
             steps.settle,
             SettleStep(
