@@ -66,7 +66,9 @@ async def _step(
     print(f"{span[1]:,} messages, filled in {time.monotonic() - began:.0f} s", flush=True)
     sizes = await read_sizes(harness)
     executed = await _plans(harness)
+    before = await read_sizes(harness)
     rates = await _rates(harness, rounds, seconds)
+    grown = sum(map(sum, (await read_sizes(harness)).values())) - sum(map(sum, before.values()))
     return Step(
         messages=span[1],
         sizes=sizes,
@@ -75,6 +77,7 @@ async def _step(
         empty=rates.empty,
         cpu={name: used / max(rates.done, 1) for name, used in rates.cpu.items()},
         wal=rates.wal / max(rates.done, 1),
+        grown=grown / max(rates.ended, 1),
     )
 
 
@@ -104,6 +107,8 @@ class _Rates:
     empty: list[float] = field(default_factory=list)
     cpu: Counter[str] = field(default_factory=Counter)
     done: float = 0.0
+    ended: int = 0
+    """With the warm-up."""
     wal: int = 0
 
 
@@ -113,6 +118,7 @@ async def _rates(harness: Harness, rounds: int, seconds: float) -> _Rates:
 
     async def lifecycle() -> None:
         await watch.end_of(await send_once(harness))
+        rates.ended += 1
 
     async def empty() -> None:
         await execute_alike(harness.client)

@@ -28,7 +28,9 @@ class Step:
     cpu: Mapping[str, float]
     """Seconds per lifecycle, by process."""
     wal: float
-    """Bytes per lifecycle."""
+    """Bytes of write-ahead log per lifecycle."""
+    grown: float
+    """Bytes by which all tables and indexes grew per lifecycle; vacuum makes much of it free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def print_rates(steps: Sequence[Step]) -> None:
         cpu = ", ".join(f"{name} {1000 * used:.1f}" for name, used in step.cpu.items())
         print(
             f"{step.messages:>11,}{full:>14.1f}{empty:>9.1f}{ratios[-1]:>7.2f}"
-            f"{step.wal / 1024:>9.1f}  {cpu}"
+            f"{step.wal / 1024:>9.1f}{step.grown / 1024:>7.1f}  {cpu}"
         )
     print(f"last beside first: {ratios[-1] / ratios[0]:.2f}  (wanted: at least {RATE_WANTED})")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import psycopg
+from psycopg import sql
 
 from tests.factories import Owner
 from tests.growth.accounts import make_tenants
@@ -252,6 +253,21 @@ class Filler:
     async def add_waiting(self, count: int) -> None:
         """Add messages that wait for their time or their report."""
         await self._add(_WAITING, {"count": count, "tenants": self.tenants})
+
+    async def remove_tenants(self) -> None:
+        """Delete the other tenants with all their rows."""
+        found = await self.db.execute(
+            "SELECT table_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND column_name = 'tenant_id'"
+        )
+        tables = [(table, "tenant_id") for (table,) in await found.fetchall()]
+        delete = sql.SQL(
+            "DELETE FROM {} WHERE {} IN (SELECT tenant_id FROM grown_place WHERE number > 0)"
+        )
+        async with self.db.transaction():
+            await self.db.execute("SET LOCAL session_replication_role = replica")
+            for table, column in (*tables, ("tenant", "id")):
+                await self.db.execute(delete.format(sql.Identifier(table), sql.Identifier(column)))
 
     async def _add(self, messages: str, values: dict[str, int]) -> None:
         async with self.db.transaction():
