@@ -127,9 +127,10 @@ def recorded(url: str, log: Path) -> Iterator[Recording]:
 
 
 def _switch(db: psycopg.Connection[Any], milliseconds: str) -> None:
-    """Set how long a statement must take to be written: all do, or none; of all sessions."""
+    """Set how long a statement must take to be written: all do, or none; of other sessions."""
     db.execute("LOAD 'auto_explain'")
     name = sql.SQL(".").join(map(sql.Identifier, _SWITCH.split(".")))
+    db.execute(sql.SQL("SET {} = -1").format(name))
     db.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(name, sql.Literal(milliseconds)))
     db.execute("SELECT pg_reload_conf()")
     time.sleep(_TAKES_EFFECT)

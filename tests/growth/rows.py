@@ -92,9 +92,9 @@ _WAITING: Final = """
            LATERAL (SELECT n %% 3 = 0 AS sent, '+1727' || lpad(CAST(n AS text), 7, '0') AS contact
                    ) AS one,
            LATERAL (SELECT CASE WHEN sent THEN now() - interval '1 h'
-                                ELSE now() + (1 + n %% 28) * interval '1 day' END AS at) AS due
-      JOIN grown_place AS place ON place.number = CASE WHEN n %% 5 < 2 THEN 0
-                                                       ELSE 1 + n %% %(tenants)s END
+                                ELSE now() + (1 + n %% 28) * interval '1 day' END AS at) AS due,
+           grown_place AS place
+     WHERE place.number = CASE WHEN n %% 5 < 2 THEN 0 ELSE 1 + n %% %(tenants)s END
      ORDER BY n
 """
 
@@ -222,7 +222,7 @@ _PARTS: Final = {
                                       subject_id, number, state, status, attempts, created_at)
         SELECT m.tenant_id, endpoint.id, m.public_id,
                CASE number WHEN 1 THEN 'message.accepted' ELSE 'message.delivered' END,
-               m.merchant_id, 'MESSAGE', m.id, number, '{{"status": "DELIVERED"}}', 'DELIVERED', 1,
+               m.merchant_id, 'MESSAGE', m.id, number, '{{"status": "DELIVERED"}}', 'SUCCEEDED', 1,
                m.accepted_at
           FROM message m JOIN webhook_endpoint endpoint ON endpoint.tenant_id = m.tenant_id,
                generate_series(1, 3, 2) AS number
