@@ -24,6 +24,7 @@ from api.portal.portal import Portal
 from api.route_scopes import ROUTE_SCOPES, check_complete
 from api.routes import (
     alerts,
+    batches,
     billing,
     consents,
     email,
@@ -58,6 +59,7 @@ PUBLIC = (
     merchants.router,
     consents.router,
     inbound.router,
+    batches.router,
     messages.router,
     email.router,
     billing.router,
@@ -69,7 +71,9 @@ PUBLIC = (
     keys.router,
     webhook_endpoints.router,
 )
-"""In the order of the specification; /messages/inbound must precede /messages/{messageId}."""
+"""In the order of the specification; /messages/inbound and /messages/batch must precede
+/messages/{messageId}.
+"""
 
 HIDDEN = (
     payment_webhooks.router,  # before the others, whose route of reports would match it too

@@ -20,6 +20,10 @@ from api.services.consent.inbound_texts import Inbox
 from api.services.consent.unsubscribe import Unsubscribing
 from api.services.messages.accept import Sending
 from api.services.messages.admission import Admission
+from api.services.messages.batches.cancel import BatchCanceling
+from api.services.messages.batches.read import Batches
+from api.services.messages.batches.receiving_slots import ReceivingSlots
+from api.services.messages.batches.store import BatchStoring
 from api.services.messages.cancel import Canceling
 from api.services.messages.cancel_requests import CancelRequests
 from api.services.messages.delivery_reports import Receipts
@@ -43,7 +47,12 @@ from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
 from api.services.webhooks.deliveries import WebhookDeliveries
 from api.services.webhooks.endpoints import Webhooks
-from api.workflow_starters import RegistrationStarter, UpgradeStarter, WorkflowStarter
+from api.workflow_starters import (
+    BatchStarter,
+    RegistrationStarter,
+    UpgradeStarter,
+    WorkflowStarter,
+)
 from models.enums import KeyScope
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.consent.contact_keys import ContactKeys
@@ -57,10 +66,21 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchServices:
+    """Services of batches: receive, store, read and cancel."""
+
+    slots: ReceivingSlots
+    storing: BatchStoring
+    reads: Batches
+    canceling: BatchCanceling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageServices:
-    """Services of messages: accept, read, cancel, quote, and delivery reports."""
+    """Services of messages: accept, read, cancel, quote, batches, and delivery reports."""
 
     sending: Sending
+    batches: BatchServices
     reads: Messages
     canceling: CancelRequests
     quoting: Quoting
@@ -120,6 +140,7 @@ class Starters:
     """Start and signal workflows."""
 
     sends: WorkflowStarter
+    batches: BatchStarter
     upgrades: UpgradeStarter
     registrations: RegistrationStarter
 
@@ -167,6 +188,7 @@ def open_starters(settings: Settings, temporal: Client, started: StartedMessages
     """Build the workflow starters; `started` records every send whose workflow runs."""
     return Starters(
         sends=WorkflowStarter(temporal, settings.send_waits, started.note),
+        batches=BatchStarter(temporal, settings.send_waits),
         upgrades=UpgradeStarter(temporal, settings.payment_waits),
         registrations=RegistrationStarter(temporal, settings.registration_waits),
     )
@@ -228,6 +250,7 @@ def _messages(
             start_within=settings.start_within,
             clock=clock,
         ),
+        batches=_batches(settings, connections, clock),
         reads=reads,
         canceling=CancelRequests(database, canceling, clock),
         quoting=Quoting(database, permissions, senders, clock),
@@ -235,6 +258,17 @@ def _messages(
         receipts=Receipts(database, starter, connections.verifiers.reports),
         admission=admission,
         started=connections.started,
+    )
+
+
+def _batches(settings: Settings, connections: Connections, clock: Clock) -> BatchServices:
+    database, starter = connections.database, connections.starters.batches
+    reads, start_within = Batches(database), settings.start_within
+    return BatchServices(
+        slots=ReceivingSlots(),
+        storing=BatchStoring(database, starter, reads, start_within=start_within, clock=clock),
+        reads=reads,
+        canceling=BatchCanceling(database, starter, reads, start_within=start_within, clock=clock),
     )
 
 

@@ -3,7 +3,7 @@
 They are `async` although most await nothing: FastAPI runs a synchronous dependency in a thread.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
@@ -23,6 +23,10 @@ from api.services.consent.consents import Consents
 from api.services.consent.inbound_texts import Inbox
 from api.services.consent.unsubscribe import Unsubscribing
 from api.services.messages.accept import Sending
+from api.services.messages.batches.cancel import BatchCanceling
+from api.services.messages.batches.read import Batches
+from api.services.messages.batches.request import BatchRequest, read_batch_request
+from api.services.messages.batches.store import BatchStoring
 from api.services.messages.cancel_requests import CancelRequests
 from api.services.messages.delivery_reports import Receipts
 from api.services.messages.quote import Quoting
@@ -54,23 +58,24 @@ async def _caller(request: Request) -> Caller:
 Authenticated = Annotated[Caller, Depends(_caller)]
 
 
+KeyHeader = Annotated[
+    str | None,
+    Header(
+        alias=KEY_HEADER,
+        description="Key of the request, 1 to 255 visible ASCII characters; one pair of "
+        "surrounding double quotes is removed. Retry with the same key and the same request: "
+        "it is executed once, and the response has `Idempotency-Replayed: true`. The same key "
+        "with a different request is refused with 422 `IDEMPOTENCY_KEY_REUSED`. Keys are kept "
+        "for at least 30 days. They belong to the tenant, or to the merchant of a "
+        "merchant-scoped API key: the same key sent with a tenant's and with a merchant's own "
+        "API key means two actions. Without a key, every request is executed.",
+        examples=["merchant-gym-a-otp-20260416-001"],
+    ),
+]
+
+
 async def _idempotent(
-    request: Request,
-    caller: Authenticated,
-    key: Annotated[
-        str | None,
-        Header(
-            alias=KEY_HEADER,
-            description="Key of the request, 1 to 255 visible ASCII characters; one pair of "
-            "surrounding double quotes is removed. Retry with the same key and the same request: "
-            "it is executed once, and the response has `Idempotency-Replayed: true`. The same key "
-            "with a different request is refused with 422 `IDEMPOTENCY_KEY_REUSED`. Keys are kept "
-            "for at least 30 days. They belong to the tenant, or to the merchant of a "
-            "merchant-scoped API key: the same key sent with a tenant's and with a merchant's own "
-            "API key means two actions. Without a key, every request is executed.",
-            examples=["merchant-gym-a-otp-20260416-001"],
-        ),
-    ] = None,
+    request: Request, caller: Authenticated, key: KeyHeader = None
 ) -> IdempotentRequest:
     has_body = "content-type" in request.headers
     body = await request.body() if has_body else b""
@@ -81,6 +86,17 @@ async def _idempotent(
 
 
 Idempotent = Annotated[IdempotentRequest, Depends(_idempotent)]
+
+
+async def _batch_request(
+    request: Request, caller: Authenticated, key: KeyHeader = None
+) -> AsyncIterator[BatchRequest]:
+    services = _services(request)
+    async with services.messages.batches.slots.hold(caller.tenant_id):
+        yield await read_batch_request(request, caller, services.contact_keys, services.used_keys)
+
+
+UploadedBatch = Annotated[BatchRequest, Depends(_batch_request)]
 
 
 LimitParam = Annotated[
@@ -122,6 +138,11 @@ MessagePath = Annotated[
     ),
 ]
 
+BatchPath = Annotated[
+    str,
+    Path(alias="batchId", description="Identifier of the batch.", examples=["2967034108253184"]),
+]
+
 
 def _service(pick: Callable[[Services], object]) -> Any:
     """Return a dependency on one service of the application's container."""
@@ -160,6 +181,9 @@ MessageReads = Annotated[Messages, _service(lambda all: all.messages.reads)]
 SendActions = Annotated[Sending, _service(lambda all: all.messages.sending)]
 QuoteActions = Annotated[Quoting, _service(lambda all: all.messages.quoting)]
 CancelActions = Annotated[CancelRequests, _service(lambda all: all.messages.canceling)]
+BatchActions = Annotated[BatchStoring, _service(lambda all: all.messages.batches.storing)]
+BatchReads = Annotated[Batches, _service(lambda all: all.messages.batches.reads)]
+BatchCancelActions = Annotated[BatchCanceling, _service(lambda all: all.messages.batches.canceling)]
 RecordingReads = Annotated[Recordings, _service(lambda all: all.messages.recordings)]
 ReceiptActions = Annotated[Receipts, _service(lambda all: all.messages.receipts)]
 ReportReads = Annotated[Reports, _service(lambda all: all.billing.reports)]

@@ -19,6 +19,8 @@ _BILLING, _ADMIN = KeyScope.BILLING, KeyScope.ADMIN
 _MERCHANT: Final = "/merchants/{merchantId}"
 _MESSAGING: Final = f"{_MERCHANT}/messaging"
 
+_BATCH: Final = "/messages/batch/{batchId}"
+
 _WEBHOOK: Final = "/webhooks/{webhookId}"
 
 _ROUTES: Final[Mapping[str, KeyScope]] = {
@@ -36,6 +38,10 @@ _ROUTES: Final[Mapping[str, KeyScope]] = {
     "POST /messages/voice": _SEND,
     "POST /messages/email": _SEND,
     "POST /messages/quote": _SEND,
+    "POST /messages/batch": _SEND,
+    f"GET {_BATCH}": _READ,
+    f"GET {_BATCH}/messages": _READ,
+    f"POST {_BATCH}/cancel": _SEND,
     "GET /messages": _READ,
     "GET /messages/{messageId}": _READ,
     "POST /messages/{messageId}/cancel": _SEND,

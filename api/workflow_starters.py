@@ -8,9 +8,11 @@ from functools import cached_property
 from temporalio.client import Client
 
 from api.start_queue import Failure, Reachability, StartQueue
+from models.rules.messages.batches.identity import BatchStart
 from models.rules.messages.identity import SendStart
 from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 from workflows.billing.start import UpgradeStart, start_upgrade, wake_upgrade
+from workflows.messages.batches.start import start_batch
 from workflows.messages.start import SendSignal, start_send, wake_send
 from workflows.registration.start import RegistrationStart, start_registration, wake_registration
 from workflows.voice.start import start_provisioning
@@ -75,6 +77,22 @@ class WorkflowStarter(Bounded):
         raised.
         """
         await self._ask(lambda: start_provisioning(self._client, user))
+
+
+class BatchStarter(Bounded):
+    """Starts the workflows of batches."""
+
+    def __init__(self, client: Client, waits: SendWaits) -> None:
+        self._client = client
+        self._waits = waits
+
+    async def start(self, batch: BatchStart) -> None:
+        """Start the workflow of a batch. Idempotent; an unreachable server is not an error."""
+        await self._ask(lambda: start_batch(self._client, batch, self._waits))
+
+    async def cancel(self, batch: BatchStart) -> None:
+        """Have the workflow of a batch cancel its messages. Idempotent; failures are not raised."""
+        await self._ask(lambda: start_batch(self._client, batch, self._waits, canceled=True))
 
 
 class UpgradeStarter(Bounded):

@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "provider": Entry(
         "cli.commands.providers", "app", "Accounts at vendors, of the providers file."
     ),
+    "batch": Entry("cli.commands.batches", "app", "Batches of sends, and their progress."),
     "payment": Entry(
         "cli.commands.payments", "app", "Refunds that are owed, and disputed payments."
     ),

@@ -60,6 +60,19 @@ OPEN: Final = frozenset(MessageStatus) - TERMINAL
 """The message is not terminal."""
 
 
+class BatchStatus(StrEnum):
+    """Status of a batch."""
+
+    ACCEPTING = "ACCEPTING"
+    """Some of its lines are neither accepted nor refused yet."""
+    SENDING = "SENDING"
+    """Some of its messages are not completed."""
+    COMPLETED = "COMPLETED"
+    """All of its messages are completed."""
+    CANCELED = "CANCELED"
+    """It was canceled; messages that a provider had taken before may still be open."""
+
+
 class ErrorCode(StrEnum):
     """Reason a message was not delivered, independent of the provider."""
 

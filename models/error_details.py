@@ -48,6 +48,7 @@ DEFAULT_DETAILS: Final[Mapping[str, str]] = {
     "MERCHANT_NOT_FOUND": "This key has no merchant with this merchantId. Check the merchantId, or "
     "create the merchant with POST /api/v1/merchants.",
     "MESSAGE_NOT_FOUND": "This key has no message with this messageId. Check the messageId.",
+    "BATCH_NOT_FOUND": "This key has no batch with this batchId. Check the batchId.",
     "PAYMENT_NOT_FOUND": "This key has no upgrade with this paymentId. Check the paymentId.",
     "KEY_NOT_FOUND": "This key sees no API key with this keyId, or it was deleted. "
     "GET /api/v1/keys lists them.",
@@ -81,6 +82,8 @@ DEFAULT_DETAILS: Final[Mapping[str, str]] = {
     "was done. Use a new key for a new action.",
     "RATE_LIMITED": "The header RateLimit-Policy names the exceeded limit.",
     "TOO_MANY_OPEN": "Too many messages of the tenant are open. Repeat the request with the same "
+    "Idempotency-Key after Retry-After seconds.",
+    "TOO_MANY_BATCHES": "Two batches of the tenant are ACCEPTING. Repeat the request with the same "
     "Idempotency-Key after Retry-After seconds.",
     "DESTINATION_LIMITED": "Too many OTPs were sent to this contact, or messages to too many new "
     "recipients with the same prefix. Send again after Retry-After seconds, or ask the operator.",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import models
-from models import errors, key_errors, registration_errors, webhook_errors
+from models import batch_errors, errors, key_errors, registration_errors, webhook_errors
 from models.errors import HexavoxError
 from workflows.worker_registry import WORKFLOWS
 
@@ -133,7 +133,7 @@ def test_packages_re_export_nothing() -> None:
 
 
 def test_every_error_has_a_code_of_its_own_and_is_drawn_in_the_tree() -> None:
-    sources = (errors, key_errors, registration_errors, webhook_errors)
+    sources = (errors, batch_errors, key_errors, registration_errors, webhook_errors)
     drawn = "".join(module.__doc__ or "" for module in sources)
     for error in every_error():
         assert error.__name__ in drawn

@@ -16,6 +16,7 @@ from models.rules.messages.operations import UPGRADE
 from models.rules.workflow_ids import keyed_workflow_id
 
 MESSAGES: Final = "messages"
+BATCHES: Final = "batches"
 MONEY: Final = "money"
 HOUSEKEEPING: Final = "housekeeping"
 REGISTRATION: Final = "registration"

@@ -89,6 +89,35 @@ SETTLE: Final = LocalActivityConfig(
     local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_RETRY,
 )
+ACCEPT_LINES: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=60),
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY,
+    summary="accept lines",
+)
+CANCEL_MEMBERS: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=60),
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY,
+    summary="cancel waiting messages",
+)
+CHUNK_CLAIMS_FOR: Final = timedelta(seconds=15)
+"""A dispatch of a chunk claims no further members after this."""
+
+DISPATCH_CHUNK_BUDGET: Final = timedelta(seconds=40)
+"""The claims, then a call of `LONGEST_FAST_CALL` and its conclusion."""
+
+DISPATCH_CHUNK: Final = ActivityConfig(
+    start_to_close_timeout=DISPATCH_CHUNK_BUDGET,
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY,
+    summary="dispatch the chunk",
+)
+SETTLE_CHUNK: Final = LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    local_retry_threshold=_NO_LOCAL_RETRIES,
+    retry_policy=_RETRY,
+)
 SWEEP: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=90),  # it polls for half a minute
     heartbeat_timeout=_HEARTBEAT_TIMEOUT,

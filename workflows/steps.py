@@ -8,6 +8,13 @@ from temporalio import activity
 
 from workflows.billing.close_days_types import CloseDaysResult, CloseDaysStep
 from workflows.billing.types import PaymentProgress, UpgradeStep
+from workflows.messages.batches.chunk_types import ChunkResult, ChunkStep, SettleChunkStep
+from workflows.messages.batches.types import (
+    AcceptLinesResult,
+    AcceptLinesStep,
+    CancelMembersResult,
+    CancelMembersStep,
+)
 from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
@@ -53,6 +60,30 @@ async def poll(step: PollStep) -> PollResult:
 @activity.defn(name="settle")
 async def settle(step: SettleStep) -> SettleResult:
     """Write the terminal status, the capture or release, the usage record and the day totals."""
+    raise NotImplementedError
+
+
+@activity.defn(name="accept_lines")
+async def accept_lines(step: AcceptLinesStep) -> AcceptLinesResult:
+    """Accept or refuse the next lines of a batch, and start the chunks of their messages."""
+    raise NotImplementedError
+
+
+@activity.defn(name="cancel_members")
+async def cancel_members(step: CancelMembersStep) -> CancelMembersResult:
+    """Cancel the next messages of a canceled batch that are not being sent."""
+    raise NotImplementedError
+
+
+@activity.defn(name="dispatch_chunk")
+async def dispatch_chunk(step: ChunkStep) -> ChunkResult:
+    """Hand members of a chunk to a provider, each once; members that need more leave the chunk."""
+    raise NotImplementedError
+
+
+@activity.defn(name="settle_chunk")
+async def settle_chunk(step: SettleChunkStep) -> ChunkResult:
+    """End the members of a chunk whose final report is stored."""
     raise NotImplementedError
 
 

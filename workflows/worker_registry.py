@@ -5,6 +5,8 @@ from typing import Any, Final
 from workflows import names
 from workflows.billing.close_days import CloseDays
 from workflows.billing.workflow import Upgrade
+from workflows.messages.batches.batch_workflow import SendBatch
+from workflows.messages.batches.chunk_workflow import SendChunk
 from workflows.messages.workflow import SendMessage
 from workflows.registration.workflow import (
     AssignNumber,
@@ -21,6 +23,7 @@ from workflows.webhooks.workflow import DeliverWebhooks
 
 BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
+    names.BATCHES: [SendBatch, SendChunk],
     names.MONEY: [Upgrade],
     names.HOUSEKEEPING: [Sweeper, SenderQueue, CloseDays, Watcher],
     names.REGISTRATION: [

@@ -92,7 +92,7 @@ def may_another_follow(
     for provider in routes.in_turn(routed_accounts(routes, found), past):
         if provider.account in unavailable:
             continue
-        if found.message_sender.change is not None or _owns(routes, provider, found):
+        if found.message_sender.change is not None or owns_sender(routes, provider, found):
             return provider
     return None
 
@@ -127,7 +127,7 @@ async def _sender_of(
     found: Dispatchable,
 ) -> MessageSender | None:
     """Return the sender of the message if it is sent with an account; None if it has none."""
-    if _owns(routes, provider, found):
+    if owns_sender(routes, provider, found):
         return found.message_sender
     scope = routes.scope(provider.account)
     change = found.message_sender.change
@@ -137,7 +137,7 @@ async def _sender_of(
     return await change_sender(db, change, owned)
 
 
-def _owns(routes: Routes, provider: MessageProvider, found: Dispatchable) -> bool:
+def owns_sender(routes: Routes, provider: MessageProvider, found: Dispatchable) -> bool:
     """Return whether the message's sender belongs to an account."""
     scope = routes.scope(provider.account)
     return (

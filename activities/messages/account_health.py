@@ -97,6 +97,11 @@ class AccountHealth:
                 found[account] = self._local(until + later)
         return found
 
+    def is_closed(self, account: str, tenant_id: int) -> bool:
+        """Return whether the account's circuit is closed for a tenant, as far as is known here."""
+        known = self._circuits.get(account)
+        return known is None or not known.circuit.concerns(group_of(tenant_id))
+
     async def take_probe(
         self, db: WriteSession, account: str, tenant_id: int, *, deadline: datetime
     ) -> Probe | None:

@@ -60,7 +60,7 @@ class Dispatching:
         routes: Routes,
         *,
         public_url: str,
-        slots: int,
+        slots: int | Slots,
         inline_report_wait: InlineReportWait,
         sweep_grace: timedelta = timedelta(minutes=1),
         health: AccountHealth | None = None,
@@ -68,7 +68,7 @@ class Dispatching:
         self._database = database
         self._routes = routes
         self._public_url = public_url.rstrip("/")
-        self._slots = Slots(slots)
+        self._slots = Slots(slots) if isinstance(slots, int) else slots
         self._inline_report_wait = inline_report_wait
         self._sweep_grace = sweep_grace
         self._health = health or AccountHealth(database, tuple)
@@ -123,13 +123,13 @@ class Dispatching:
             if claimed.slot is not None:
                 call_permit.close()  # while waiting, it must not occupy a call of the fast path
                 if not await wait_for_slot(self._database, claimed, claimed.slot):
-                    return await self._conclude(step, claimed, _SLOT_MISSED, await_report=False)
+                    return await self.conclude(step, claimed, _SLOT_MISSED, await_report=False)
                 if fast:  # the sender's slot is due now, even if the fast path is full
                     self._slots.take(claimed.provider.account, call_permit)
             answer = await self._health.send(
                 claimed.provider, claimed.request, step.tenant_id, claimed.probe
             )
-        return await self._conclude(step, claimed, answer, await_report=fast)
+        return await self.conclude(step, claimed, answer, await_report=fast)
 
     async def _commit_or_explain(
         self,
@@ -286,7 +286,7 @@ class Dispatching:
         await spending_guard.reserve(db, step, claimed, now)
         return claimed if probe is None else replace(claimed, probe=probe)
 
-    async def _conclude(
+    async def conclude(
         self, step: DispatchStep, claimed: Claimed, answer: Answer, *, await_report: bool
     ) -> DispatchResult:
         """Store the outcome of the call; on failure the attempt stays open and is reconciled."""

@@ -49,22 +49,32 @@ async def reserve(db: WriteSession, step: DispatchStep, claimed: Claimed, now: d
     found = claimed.found
     if not found.guarded:
         return
-    attempt = NewAttempt(
-        tenant_id=step.tenant_id,
-        message_id=step.message_id,
-        number=claimed.number,
-        provider=claimed.provider.name,
-        account=claimed.provider.account,
-        channel=found.channel,
-        to=found.to,
-        units=found.units,
-        now=now,
-    )
+    attempt = attempt_of(claimed, step.tenant_id, step.message_id, now)
     reservation = await spending.reserve(db, attempt)
     if reservation.refused:
         urgent = found.type is MessageType.OTP
         until = tried_again_at(now, found.candidate.expires_at, step.message_id, urgent=urgent)
         raise SpendingLimited(attempt, reservation, until)
+    await tell_crossed(db, attempt, reservation)
+
+
+def attempt_of(claimed: Claimed, tenant_id: int, message_id: int, now: datetime) -> NewAttempt:
+    """Return what a reservation needs of a claimed attempt."""
+    return NewAttempt(
+        tenant_id=tenant_id,
+        message_id=message_id,
+        number=claimed.number,
+        provider=claimed.provider.name,
+        account=claimed.provider.account,
+        channel=claimed.found.channel,
+        to=claimed.found.to,
+        units=claimed.found.units,
+        now=now,
+    )
+
+
+async def tell_crossed(db: WriteSession, attempt: NewAttempt, reservation: Reservation) -> None:
+    """Tell which parts of the limits a reservation reaches."""
     for percent in reservation.account.crossed:
         _tell_operator(attempt, percent, logging.WARNING)
     for percent in reservation.tenant.crossed:

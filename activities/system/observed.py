@@ -11,7 +11,8 @@ from models import logs
 from models.metrics import PAYMENTS_ENDED
 from models.rules.billing.payments import PaymentAction
 from workflows.billing.types import PaymentProgress
-from workflows.messages.types import DispatchResult, ReconcileResult, SettleResult
+from workflows.messages.batches.chunk_types import ChunkResult
+from workflows.messages.types import DispatchResult, ReconcileResult, SettleResult, Verdict
 
 STEPS: Final = Histogram(
     "hexavox_step_seconds",
@@ -65,6 +66,11 @@ def _count(result: Any) -> None:
             FINDINGS.labels(result.finding).inc()
         case SettleResult(moved=True):
             ENDINGS.labels(result.status).inc()
+        case ChunkResult():
+            for account, accepted in result.accepted.items():
+                VERDICTS.labels(account, Verdict.ACCEPTED).inc(accepted)
+            for status, ended in result.ended.items():
+                ENDINGS.labels(status).inc(ended)
         case PaymentProgress(moved=True, next_action=PaymentAction.NONE):
             PAYMENTS_ENDED.labels(result.status).inc()
         case _:

@@ -285,7 +285,12 @@ class Sweeping:
             )
 
     async def _apply(self, receipt: OpenReceipt) -> bool:
-        """Signal the message's workflow, or apply the report here if the workflow has completed."""
+        """Signal the message's workflow, or apply the report here if the workflow has completed.
+
+        The workflow of a chunk looks for the reports of its members by itself.
+        """
+        if receipt.in_chunk and not receipt.completed:
+            return False
         identity = receipt.message
         if not receipt.completed:
             await wake_send(self._client, identity.workflow_id, SendSignal.REPORTED)

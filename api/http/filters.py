@@ -125,6 +125,15 @@ async def _message_filter(
             examples=["merchant-gym-a-otp-20260416-001"],
         ),
     ] = None,
+    batch_id: Annotated[
+        str | None,
+        Query(
+            alias="batchId",
+            max_length=16,
+            description="Return messages of this batch only.",
+            examples=["2967034108253184"],
+        ),
+    ] = None,
     since: Annotated[TimeParam, Query(alias="from")] = None,
     until: TimeParam = None,
 ) -> MessageFilter:
@@ -141,6 +150,7 @@ async def _message_filter(
         to=to,
         type=type,
         idempotency_key=None if idempotency_key is None else _key(idempotency_key),
+        batch_id=batch_id,
         metadata=metadata,
         since=first,
         before=end,

@@ -1,16 +1,21 @@
 """The OpenAPI document of the public API."""
 
-from collections.abc import Mapping
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from api.http.auth import API_KEY_HEADER, SECRET_HEADER
+from api.http.problem_response import MEDIA_TYPE
 from api.http.public import PREFIX
+from api.schemas.batches import V1BatchSendRequest
 from api.schemas.problems import Problem
 from models.enums import KeyScope
 
@@ -32,10 +37,10 @@ broken connection it is safe to retry with the same key.
 **Errors** are `application/problem+json` (RFC 9457). `code` is stable; use it in programs.
 
 **Limits.** The maximum size of a body is 384 KiB for SMS and calls, 4 MiB for e-mail and quotes,
-and 64 KiB otherwise. `Content-Encoding` is not supported. Rate limits apply per key and per tenant,
-to requests per second and to concurrent requests. `RateLimit-Policy` and `RateLimit` describe the
-limit that is closest to being reached; a 429 response has `Retry-After`. A body counts as one more
-request per 256 KiB.
+10 MiB for batches, and 64 KiB otherwise. `Content-Encoding` is not supported. Rate limits apply per
+key and per tenant, to requests per second and to concurrent requests. `RateLimit-Policy` and
+`RateLimit` describe the limit that is closest to being reached; a 429 response has `Retry-After`. A
+body counts as one more request per 256 KiB; a batch counts as one request.
 
 **Pagination.** Lists are arrays. While there may be more items, the header `Link: <…>; rel="next"`
 holds the URL of the next page. A page may hold fewer items than `limit`, even none, while there is
@@ -85,20 +90,24 @@ _HEADERS: Document = {
         "requests (q) per window of w seconds, or concurrent requests (`qu`).",
         "schema": {"type": "string", "examples": ['"key";q=100;w=2']},
     },
-}
-_REPLAYED: Document = {
     "Idempotency-Replayed": {
         "description": "`true` if the response belongs to an earlier request with this key.",
         "schema": {"type": "string", "enum": ["true"]},
-    }
-}
-_LINK: Document = {
+    },
     "Link": {
         "description": 'URL of the next page, `rel="next"`; the last page has none (RFC 8288). '
         "It is relative to the URL of the request.",
         "schema": {"type": "string"},
-    }
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the next attempt.",
+        "schema": {"type": "integer"},
+    },
 }
+"""Response headers. Operations refer to them, to error examples and to common error responses:
+written out in each operation, these would be half of the document."""
+
+_OF_EVERY_SUCCESS = ("X-Request-Id", "RateLimit", "RateLimit-Policy")
 
 
 def install(app: FastAPI, scopes: Mapping[str, KeyScope]) -> None:
@@ -141,10 +150,12 @@ def _specification(app: FastAPI, scopes: Mapping[str, KeyScope]) -> Document:
         tags=_TAGS,
         servers=[{"url": "/", "description": "This server"}],
     )
+    examples: Document = {}
     for path, methods in document["paths"].items():
         assert path.startswith(PREFIX), f"{path} must not be in the public specification"
         for method, operation in methods.items():
             _complete(method, operation)
+            _refer_to_examples(operation, examples)
             _require(scopes[f"{method.upper()} {path}"], operation)
     for operations in document["webhooks"].values():
         for operation in operations.values():
@@ -153,10 +164,16 @@ def _specification(app: FastAPI, scopes: Mapping[str, KeyScope]) -> Document:
     components = document["components"]
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
-    components["schemas"].update(_problem_schemas())
+    # No route declares these as FastAPI does.
+    components["schemas"].update(_schemas_of(V1BatchSendRequest) | _schemas_of(Problem))
     for schema in components["schemas"].values():
         for field in schema.get("properties", {}).values():
             field.pop("title", None)  # repeats the name of the field
+    components["responses"] = _share_responses(
+        operation for methods in document["paths"].values() for operation in methods.values()
+    )
+    components["examples"] = dict(sorted(examples.items()))
+    components["headers"] = _HEADERS
     components["securitySchemes"] = _SECURITY
     document["security"] = [{scheme: [] for scheme in _SECURITY}]
     return document
@@ -175,18 +192,48 @@ def _complete(method: str, operation: Document) -> None:
     answered = success.get("content", {}).get("application/json", {"schema": {}})
     is_list = answered["schema"].get("type") == "array"
     success["description"] = "Success."
-    success["headers"] = {
-        **_HEADERS,
-        **(_REPLAYED if method in ("post", "delete") else {}),
-        **(_LINK if is_list else {}),
-    }
+    names = [*_OF_EVERY_SUCCESS]
+    if method in ("post", "delete"):
+        names.append("Idempotency-Replayed")
+    if is_list:
+        names.append("Link")
+    success["headers"] = _header_references(names)
     for status in ("429", "503"):
-        responses[status]["headers"] = {
-            "Retry-After": {
-                "description": "Seconds to wait before the next attempt.",
-                "schema": {"type": "integer"},
-            }
-        }
+        responses[status]["headers"] = _header_references(["Retry-After"])
+
+
+def _header_references(names: Iterable[str]) -> Document:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _refer_to_examples(operation: Document, shared: Document) -> None:
+    """Move the examples of errors to `shared`, and leave references to them."""
+    for response in operation["responses"].values():
+        problem = response.get("content", {}).get(MEDIA_TYPE, {})
+        for code, example in problem.get("examples", {}).items():
+            known = shared.setdefault(code, example)
+            assert known == example, f"{code} has two examples"
+            problem["examples"][code] = {"$ref": f"#/components/examples/{code}"}
+
+
+def _share_responses(operations: Iterable[Document]) -> Document:
+    """Return the commonest response of each error status by name, and refer to it."""
+    used = [operation["responses"] for operation in operations]
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for responses in used:
+        for status, response in responses.items():
+            found[status][json.dumps(response)] += 1
+    shared: Document = {}
+    for status, counted in sorted(found.items()):
+        written, times = counted.most_common(1)[0]
+        if times == 1 or status in ("200", "204"):
+            continue
+        name = f"Problem{status}"
+        shared[name] = json.loads(written)
+        for responses in used:
+            if json.dumps(responses.get(status)) == written:
+                responses[status] = {"$ref": f"#/components/responses/{name}"}
+    return shared
 
 
 def _require(scope: KeyScope, operation: Document) -> None:
@@ -196,7 +243,7 @@ def _require(scope: KeyScope, operation: Document) -> None:
     operation["security"] = [{"ApiKeyAuth": [scope.value], "ApiSecretAuth": []}]
 
 
-def _problem_schemas() -> Document:
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+def _schemas_of(model: type[BaseModel]) -> Document:
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     nested = schema.pop("$defs")
-    return {**nested, "Problem": schema}
+    return {**nested, model.__name__: schema}

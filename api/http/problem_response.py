@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.http.trace import trace_of
 from api.schemas.problems import FieldError, Problem
+from models.batch_errors import TooManyBatches
 from models.errors import (
     BadRequest,
     DestinationLimited,
@@ -22,6 +23,15 @@ from models.errors import (
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
+
+_TO_RETRY: Final = (
+    RateLimited,
+    TooManyOpen,
+    TooManyBatches,
+    DestinationLimited,
+    TemporarilyUnavailable,
+)
+"""Errors with a number of seconds after which to try again."""
 
 
 class ProblemResponse(JSONResponse):
@@ -63,7 +73,7 @@ def _listed(error: HexavoxError) -> list[FieldError] | None:
 
 def _headers(error: HexavoxError) -> dict[str, str]:
     headers = {"Cache-Control": "no-store"}
-    if isinstance(error, RateLimited | TooManyOpen | DestinationLimited | TemporarilyUnavailable):
+    if isinstance(error, _TO_RETRY):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, UnsupportedMediaType) and error.coding:
         headers["Accept-Encoding"] = "identity"  # RFC 9110, 12.5.3

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -148,15 +148,14 @@ def _reason(entry: Mapping[str, Any]) -> str:
     return _PLAIN.get(entry["type"], str(entry["msg"]).removeprefix("Value error, "))
 
 
+def invalid(entries: Sequence[Mapping[str, Any]]) -> ValidationFailed:
+    """Return the error for errors of pydantic, whose locations begin with the part of a request."""
+    wrong = tuple((_where(entry), _reason(entry)) for entry in entries[:MOST_ERRORS])
+    return ValidationFailed("; ".join(map(": ".join, wrong))[:500], wrong)
+
+
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
-    wrong = tuple(
-        (
-            _where(entry),
-            _reason(entry),
-        )
-        for entry in error.errors()[:MOST_ERRORS]
-    )
-    return render(request, ValidationFailed("; ".join(map(": ".join, wrong))[:500], wrong))
+    return render(request, invalid(error.errors()))
 
 
 async def _http(request: Request, error: HTTPException) -> Response:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from api.http.auth import Authenticator, Caller
-from api.http.bodies.body_size import is_chunked, requests_more, requests_worth
+from api.http.bodies.body_size import is_chunked, is_streamed, requests_more, requests_worth
 from api.http.bodies.strict_json import JsonRequest, check_text, yield_to_event_loop
 from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.http.limits.rate_limits import RequestLimits
@@ -42,7 +42,10 @@ class PublicRoute(APIRoute):
         answer: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
         flat = get_flat_params(self.dependant)
         has_body = self.body_field is not None
-        is_keyed = any(field.alias == KEY_HEADER for field in flat)
+        # An endpoint that reads its body itself looks up the keys of invalid requests itself.
+        is_keyed = not is_streamed(self.endpoint) and any(
+            field.alias == KEY_HEADER for field in flat
+        )
         query = frozenset(
             field.alias for field in flat if isinstance(field.field_info, params.Query)
         )

@@ -25,6 +25,7 @@ from api.schemas.messages import DispatchResponse, MessageView, V1OmniSmsSendReq
 from api.schemas.quotes import QuoteRequest, V1MessageQuoteResponse
 from api.schemas.voice import V1OmniVoiceSendRequest
 from api.services.messages.accept import AnsweredMessage
+from models.batch_errors import BatchNotFound
 from models.errors import (
     ChannelNotAllowed,
     ConsentOptedOut,
@@ -63,7 +64,13 @@ _SEND = (
     MerchantNotFound,
 )
 _QUOTE = (*problems.WRITE, InvalidPhoneNumber, InvalidEmail, MessageTooLong, MerchantNotFound)
-_FILTER = (*problems.ANY, InvalidPhoneNumber, InvalidDateRange, MerchantNotFound)
+_FILTER = (
+    *problems.ANY,
+    InvalidPhoneNumber,
+    InvalidDateRange,
+    MerchantNotFound,
+    BatchNotFound,
+)
 _CANCEL = (*problems.ANY, IdempotencyKeyReused, MessageNotFound, NotCancelable)
 _WAV = {
     "description": "The recording as WAV audio.",

@@ -23,6 +23,7 @@ STOCK_EXCHANGE: Final = r"^[A-Z0-9_]{2,20}$"
 ALT_BUSINESS_ID: Final = r"^[A-Za-z0-9.-]{1,50}$"
 CAMPAIGN_ID: Final = r"^[0-9]{1,18}$"
 LABEL: Final = r"^[A-Za-z0-9._-]+$"
+IDEMPOTENCY_KEY: Final = r"^[\x21-\x7e]{1,255}$"
 
 _FORMS: Final[Mapping[str, str]] = {
     MERCHANT_ID: "must be 1 to 64 letters, digits, dots, hyphens and underscores that begin with a "
@@ -40,6 +41,7 @@ _FORMS: Final[Mapping[str, str]] = {
     STOCK_EXCHANGE: "must be 2 to 20 capital letters, digits and underscores, such as NASDAQ",
     ALT_BUSINESS_ID: "must be 1 to 50 letters, digits, dots and hyphens, such as 123456789",
     CAMPAIGN_ID: "must be the campaignId of an earlier answer, digits only, such as 10441",
+    IDEMPOTENCY_KEY: "must be 1 to 255 visible ASCII characters",
     LABEL: "must be letters, digits, dots, hyphens and underscores, such as north",
 }
 

@@ -1,4 +1,4 @@
-"""Checks an Idempotency-Key against messages, payments and stored answers."""
+"""Checks an Idempotency-Key against messages, batches, payments and stored answers."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,6 +7,7 @@ from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, record_key_of
 from models.queries.tenants.idempotency_records import find_used
 from models.rules.messages.operations import (
+    SEND_BATCH,
     SEND_DIRECT_EMAIL,
     SEND_EMAIL,
     SEND_SMS,
@@ -20,11 +21,12 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "POST /api/v1/messages/sms": SEND_SMS,
     "POST /api/v1/messages/voice": SEND_VOICE,
     "POST /api/v1/messages/email": SEND_EMAIL,
+    "POST /api/v1/messages/batch": SEND_BATCH,
     "POST /api/v1/email/send": SEND_DIRECT_EMAIL,
     "POST /api/v1/voice/tts-calls": SEND_TTS_CALL,
     "POST /api/v1/billing/upgrade": UPGRADE,
 }
-"""Routes whose keys are stored in a message or a payment, with their operation."""
+"""Routes whose keys are stored in a message, a batch or a payment, with their operation."""
 
 
 class UsedKeys:

@@ -9,8 +9,12 @@ from temporalio.client import Client
 from activities.billing.close_days import Closing
 from activities.billing.payments import Payments
 from activities.messages.account_health import AccountHealth
+from activities.messages.batches.dispatch_chunk import ChunkDispatching
+from activities.messages.batches.leaving import Leaving
+from activities.messages.batches.settle_chunk import ChunkSettlement
 from activities.messages.dispatch import Dispatching
 from activities.messages.inline_report_wait import InlineReportWait
+from activities.messages.provider_slots import Slots
 from activities.messages.reconcile import Reconciliation
 from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
@@ -24,6 +28,8 @@ from activities.system.expired_records import (
     ExpiredWindows,
 )
 from activities.system.step_failures import CountedFailures
+from activities.system.sweep_batches import BatchSweep
+from activities.system.sweep_chunks import ChunkSweep
 from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
 from activities.system.sweep_prices import PriceSweep
@@ -35,6 +41,7 @@ from activities.webhooks.deliver import WebhookDeliveries
 from activities.webhooks.turn import Tools
 from activities.webhooks.wake_ups import WebhookWakeUps
 from api.services.webhooks.event_bodies import EventBodies
+from cli.worker.batches import BatchParts, assemble_batches
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.sip import SipSecrets
 from models.session import Database
@@ -45,6 +52,7 @@ from providers.routing import Routes
 from providers.vendors import Vendors
 from providers.voice_directories import CurrentDirectory
 from providers.webhooks.client import WebhookClient
+from workflows.messages.start import start_send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +62,8 @@ class Parts:
     dispatching: Dispatching
     reconciliation: Reconciliation
     settlement: Settlement
+    chunk_dispatching: ChunkDispatching
+    chunk_settlement: ChunkSettlement
     sweeping: Sweeping
     sender_slots: SenderSlots
     payments: Payments
@@ -63,6 +73,7 @@ class Parts:
     watching: Watching
     webhooks: WebhookDeliveries
     wake_ups: WebhookWakeUps
+    batches: BatchParts
     routes: Routes
     account_health: AccountHealth
     counted_failures: CountedFailures
@@ -76,29 +87,47 @@ def assemble(
     *,
     housekeeping: Database | None = None,
     webhooks: Database | None = None,
+    batches: Database | None = None,
 ) -> Parts:
     """Build the activities.
 
     Sweeping, closing and watching use the pool `housekeeping`, deliveries of webhooks the pool
-    `webhooks`, if given.
+    `webhooks`, batches the pool `batches`, if given.
 
     Raises IncompleteSettings if the configured SIP directory is none of the accounts'.
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
     webhooks = webhooks or database
+    batches = batches or database
     reconciliation = Reconciliation(database, routes)
     health = AccountHealth(housekeeping, lambda: [p.account for p in routes.providers])
+    slots = Slots(settings.provider_slots)
+    dispatching = Dispatching(
+        database,
+        routes,
+        public_url=settings.public_url,
+        slots=slots,
+        inline_report_wait=InlineReportWait(database, settings.inline_report_wait),
+        sweep_grace=settings.sweep_grace,
+        health=health,
+    )
+    leaving = Leaving(
+        batches, lambda send, delay: start_send(client, send, settings.send_waits, delay=delay)
+    )
     return Parts(
-        dispatching=Dispatching(
-            database,
+        dispatching=dispatching,
+        chunk_dispatching=ChunkDispatching(
+            batches,
             routes,
+            dispatching,
+            leaving,
             public_url=settings.public_url,
-            slots=settings.provider_slots,
-            inline_report_wait=InlineReportWait(database, settings.inline_report_wait),
-            sweep_grace=settings.sweep_grace,
+            slots=slots,
             health=health,
+            sweep_grace=settings.sweep_grace,
         ),
+        chunk_settlement=ChunkSettlement(batches, routes, leaving),
         reconciliation=reconciliation,
         settlement=Settlement(database, routes),
         sweeping=Sweeping(
@@ -135,6 +164,7 @@ def assemble(
         ),
         webhooks=_webhooks(settings, webhooks, vendors),
         wake_ups=WebhookWakeUps(webhooks, client, settings.webhook_wake_every),
+        batches=assemble_batches(settings, batches, client, routes),
         routes=routes,
         account_health=health,
         counted_failures=CountedFailures(database),
@@ -146,7 +176,9 @@ def _sweep_tasks(
 ) -> Iterator[SweepTask[Any]]:
     """Build the sweeper's tasks besides messages."""
     grace = settings.sweep_grace
+    yield ChunkSweep(database, client, settings.send_waits, grace=grace)
     yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
+    yield BatchSweep(database, client, settings.send_waits, grace=grace)
     yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
     yield PriceSweep(database, reconciliation.ask_price)
     if settings.voice_directory != kamailio.NAME:

@@ -21,7 +21,7 @@ from models.configuration.accounts import Configuration, read_configuration
 from models.configuration.environment_settings import BadSettings
 from models.database.limits import HOUSEKEEPING, WORKER
 from models.session import Database
-from models.settings import Settings
+from models.settings import IncompleteSettings, Settings
 from providers.http import new_client
 from providers.vendors import check_accounts, open_providers
 from workflows import names
@@ -33,13 +33,20 @@ _HOUSEKEEPING_POOL = 4
 """Connections besides those of the sends, so that neither pool blocks the other."""
 _WEBHOOK_POOL = 6
 """The same for deliveries of webhooks."""
+_BATCH_POOL = 4
+"""The same for batches."""
 
 
 async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Raises BadSettings for mistakes in the providers file.
+    Raises BadSettings for mistakes in the providers file, IncompleteSettings for a missing secret.
     """
+    serves_batches = not queues or names.BATCHES in queues
+    if serves_batches and settings.server_secret is None:
+        raise IncompleteSettings(
+            "HEXAVOX_SERVER_SECRET is not set: it signs the links in the e-mails of batches."
+        )
     check_accounts(_configuration(settings), settings)
     url, size = settings.async_database_url, settings.database_pool
     keys = settings.contact_keys()
@@ -48,6 +55,7 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         url, pool_size=_HOUSEKEEPING_POOL, limits=HOUSEKEEPING, contact_keys=keys
     )
     webhooks = Database(url, pool_size=_WEBHOOK_POOL, limits=WORKER, contact_keys=keys)
+    batches = Database(url, pool_size=_BATCH_POOL, limits=WORKER, contact_keys=keys)
     client = await _connect_patiently()
     await register_search_attributes(client)
     stop = asyncio.Event()
@@ -57,6 +65,7 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         stack.push_async_callback(database.close)
         stack.push_async_callback(housekeeping.close)
         stack.push_async_callback(webhooks.close)
+        stack.push_async_callback(batches.close)
         http = await stack.enter_async_context(new_client(settings.provider_timeout))
         providers = open_providers(settings, http, lambda: datetime.now(UTC))
         stack.push_async_callback(providers.accounts.close)
@@ -68,6 +77,7 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
             providers.vendors,
             housekeeping=housekeeping,
             webhooks=webhooks,
+            batches=batches,
         )
         for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
@@ -81,6 +91,8 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         stack.callback(sharing.cancel)
         if not queues or names.WEBHOOKS in queues:
             stack.callback(asyncio.create_task(parts.wake_ups.run()).cancel)
+        if serves_batches:
+            stack.callback(asyncio.create_task(parts.batches.admission.run()).cancel)
         health = serve_health(
             settings.worker_health_port, settings.worker_health_host, Readiness(database).check
         )

@@ -36,6 +36,11 @@ _STICKY: Final = timedelta(seconds=2)
 
 _SLOTS: Final[dict[str, dict[str, int]]] = {
     names.MESSAGES: {"max_cached_workflows": 2000},
+    names.BATCHES: {
+        "max_concurrent_activities": 8,
+        "max_concurrent_local_activities": 4,
+        "max_cached_workflows": 500,
+    },
     names.REGISTRATION: {"max_concurrent_activities": 20},
     names.WEBHOOKS: {"max_concurrent_activities": 300},
 }
@@ -114,6 +119,11 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
             parts.reconciliation.reconcile,
             parts.reconciliation.poll,
             parts.settlement.settle,
+        ],
+        names.BATCHES: [
+            parts.chunk_dispatching.dispatch_chunk,
+            parts.chunk_settlement.settle_chunk,
+            *parts.batches.activities,
         ],
         names.MONEY: [
             parts.payments.charge,

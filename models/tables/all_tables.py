@@ -3,6 +3,7 @@
 from models.tables import (
     account_health,
     alert,
+    batch,
     consent,
     destination,
     failure,
@@ -33,6 +34,7 @@ TABLES = (
     consent,
     idempotency,
     message,
+    batch,
     destination,
     failure,
     inbound,

@@ -122,6 +122,21 @@ class Message(Table, table=True):
             "accepted_at",
             postgresql_where=text("completed_at IS NULL AND attempts > 0"),
         ),
+        # The messages of a batch in order, and its counts without reading their rows.
+        Index(
+            "ix_message_batch",
+            "tenant_id",
+            "batch_id",
+            "id",
+            postgresql_include=["status", "completed_at"],
+            postgresql_where=text("batch_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_message_chunk",
+            "tenant_id",
+            "chunk_id",
+            postgresql_where=text("chunk_id IS NOT NULL"),
+        ),
     )
 
     tenant_id: int = tenant_key()
@@ -152,7 +167,12 @@ class Message(Table, table=True):
     )
 
     batch_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
-    chunk_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+    chunk_id: int | None = Field(
+        default=None,
+        sa_type=BigInteger,
+        nullable=True,
+        description="Set while it is sent by the workflow of a chunk, not by its own.",
+    )
 
     operation: str = Field(sa_type=String(32))
     scope: str = Field(sa_type=String(24))

@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.messages.account_health import AccountHealth
 from activities.messages.dispatch import Dispatching
 from activities.messages.inline_report_wait import InlineReportWait
+from activities.messages.provider_slots import Slots
 from activities.messages.reconcile import Reconciliation
 from activities.messages.settle import Settlement
 from models.enums import (
@@ -59,7 +60,7 @@ class Harness:
         database: Database,
         owner: Owner,
         *providers: MessageProvider,
-        slots: int = 20,
+        slots: int | Slots = 20,
         report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
         public_url: str = "http://us/",

@@ -9,8 +9,13 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
+from api.composition import BatchServices
 from api.services.messages.accept import Sending
 from api.services.messages.admission import Admission
+from api.services.messages.batches.cancel import BatchCanceling
+from api.services.messages.batches.read import Batches
+from api.services.messages.batches.receiving_slots import ReceivingSlots
+from api.services.messages.batches.store import BatchStoring
 from api.services.messages.cancel import Canceling
 from api.services.messages.cancel_requests import CancelRequests
 from api.services.messages.permission import Permissions, UnsubscribeLinks
@@ -28,7 +33,13 @@ from providers.registries import Registries
 from providers.routing import Routes
 from providers.simulator.registry import event_verifier
 from tests.api.container import put_in, restored, services_of
-from tests.api.doubles import Clock, FakeRecordingProvider, FakeSending, FakeStarter
+from tests.api.doubles import (
+    Clock,
+    FakeBatchStarter,
+    FakeRecordingProvider,
+    FakeSending,
+    FakeStarter,
+)
 from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
 from tests.api.raw_http import Server, serving
 from tests.api.registrar import OFFERS, FakeRegistrationStarter, Registrar
@@ -76,6 +87,12 @@ def starter() -> FakeStarter:
 
 
 @pytest.fixture
+def batch_starter() -> FakeBatchStarter:
+    """Records started workflows of batches."""
+    return FakeBatchStarter()
+
+
+@pytest.fixture
 def clock() -> Clock:
     """The clock of the real services."""
     return Clock()
@@ -92,6 +109,7 @@ def harness(
     app: FastAPI,
     database: Database,
     starter: FakeStarter,
+    batch_starter: FakeBatchStarter,
     clock: Clock,
     recording_provider: FakeRecordingProvider,
 ) -> Iterator[None]:
@@ -114,8 +132,19 @@ def harness(
             sending=sending,
             canceling=CancelRequests(database, canceling, clock),
             recordings=Recordings(database, {"simulator": recording_provider}),
+            batches=_batches(database, batch_starter, clock),
         )
         yield
+
+
+def _batches(database: Database, starter: FakeBatchStarter, clock: Clock) -> BatchServices:
+    reads, minute = Batches(database), timedelta(minutes=1)
+    return BatchServices(
+        slots=ReceivingSlots(),
+        storing=BatchStoring(database, starter, reads, start_within=minute, clock=clock),
+        reads=reads,
+        canceling=BatchCanceling(database, starter, reads, start_within=minute, clock=clock),
+    )
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from api.schemas.email import V1EmailSendRequest, V1OmniEmailSendRequest
 from api.schemas.messages import V1OmniSmsSendRequest
 from api.schemas.voice import V1OmniVoiceSendRequest
 from api.services.messages.accept import AnsweredMessage
-from api.workflow_starters import UpgradeStarter, WorkflowStarter
+from api.workflow_starters import BatchStarter, UpgradeStarter, WorkflowStarter
 from models.enums import Channel, MessageStatus
+from models.rules.messages.batches.identity import BatchStart
 from models.rules.messages.identity import SendStart
 from providers.ports.messages import Found, LookUp, LookUpRequest, NotFound, Playback, Recording
 from workflows.billing.start import UpgradeStart
@@ -69,6 +70,22 @@ class FakeSending:
             status=self.status,
         )
         return Replayed(message) if self.replayed else Accepted(message)
+
+
+class FakeBatchStarter(BatchStarter):
+    """Starts nothing, and records its calls."""
+
+    def __init__(self) -> None:
+        self.started: list[BatchStart] = []
+        self.canceled: list[BatchStart] = []
+
+    async def start(self, batch: BatchStart) -> None:
+        """Record a start."""
+        self.started.append(batch)
+
+    async def cancel(self, batch: BatchStart) -> None:
+        """Record a cancellation."""
+        self.canceled.append(batch)
 
 
 class FakeStarter(WorkflowStarter):

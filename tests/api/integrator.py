@@ -61,6 +61,11 @@ EMAIL: dict[str, Any] = {
     "body": "<p>Your membership renews tomorrow.</p>",
     "type": "TRANSACTIONAL",
 }
+BATCH: dict[str, Any] = {
+    "merchantId": "gym-a",
+    "channel": "SMS",
+    "messages": [{"to": "+18135551234", "message": "Cycling class at ten", "type": "REMINDER"}],
+}
 DIRECT: dict[str, Any] = {
     "to": "member@example.com",
     "subject": "Payment reminder",

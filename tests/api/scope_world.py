@@ -21,7 +21,7 @@ from models.session import Database
 from models.tables.inbound import InboundMessage
 from models.tables.merchant import Merchant
 from models.tables.message import Attempt, Receipt
-from tests.api.integrator import CONSENT, GYM, SMS, Integrator, make_message
+from tests.api.integrator import BATCH, CONSENT, GYM, SMS, Integrator, make_message
 from tests.api.registrar import Registrar
 from tests.api.scopes import KEY, OWNER, PRESENCE, UPGRADE
 from tests.contacts import key_of
@@ -46,6 +46,7 @@ async def asked_for(tenant: Integrator) -> dict[str, str]:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     order = {**SMS, "message": "Cycling class at ten", "sendAt": tomorrow}
     message = await _posted(tenant, "/messages/sms", order)
+    batch = await _posted(tenant, "/messages/batch", {**BATCH, "merchantId": OWNER})
     await _posted(tenant, "/consents", CONSENT)
     order = {**UPGRADE, "merchantId": OWNER, "referenceId": "1"}
     payment = await _posted(tenant, "/billing/upgrade", order)
@@ -56,6 +57,7 @@ async def asked_for(tenant: Integrator) -> dict[str, str]:
     await _posted(tenant, "/voice/provisioning/presence", presence)
     return {
         "message": message["messageId"],
+        "batch": batch["batchId"],
         "payment": payment["paymentId"],
         "key": key["keyId"],
         "username": username,

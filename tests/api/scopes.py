@@ -10,7 +10,7 @@ import httpx
 from sqlalchemy import text
 
 from models.session import Database
-from tests.api.integrator import CONSENT, DIRECT, EMAIL, GYM, SMS, VOICE, Integrator
+from tests.api.integrator import BATCH, CONSENT, DIRECT, EMAIL, GYM, SMS, VOICE, Integrator
 from tests.messaging import BRAND, CAMPAIGN
 
 Route: TypeAlias = tuple[str, str]
@@ -25,6 +25,7 @@ PRIVATE: Final = ("+18135551234", "Main Street", "member@example.com", "Cycling 
 
 _NOT_THERE = (404, "MERCHANT_NOT_FOUND")
 _NO_MESSAGE = (404, "MESSAGE_NOT_FOUND")
+_NO_BATCH = (404, "BATCH_NOT_FOUND")
 _NO_PAYMENT = (404, "PAYMENT_NOT_FOUND")
 _NO_KEY = (404, "KEY_NOT_FOUND")
 _NO_WEBHOOK = (404, "WEBHOOK_NOT_FOUND")
@@ -145,6 +146,10 @@ def recipes() -> dict[Route, Recipe]:
         ("GET", f"{_API}/messages/{{messageId}}/recording"): Recipe(
             ids={"messageId": "call"}, refused=_NO_MESSAGE
         ),
+        ("POST", f"{_API}/messages/batch"): _write(BATCH),
+        ("GET", f"{_API}/messages/batch/{{batchId}}"): Recipe(refused=_NO_BATCH),
+        ("GET", f"{_API}/messages/batch/{{batchId}}/messages"): Recipe(refused=_NO_BATCH),
+        ("POST", f"{_API}/messages/batch/{{batchId}}/cancel"): Recipe(refused=_NO_BATCH),
         ("POST", f"{_API}/email/send"): _write(DIRECT),
         ("POST", f"{_API}/billing/upgrade"): _write(UPGRADE, by_the_tenant=True),
         ("GET", f"{_API}/billing/upgrades"): _list(),
@@ -218,6 +223,7 @@ class World:
         ids = {name: facts[fact] for name, fact in recipe.ids.items()}
         names = {"merchantId": merchant or "", "messageId": facts["message"], **facts, **ids}
         names["paymentId"], names["keyId"] = facts["payment"], facts["key"]
+        names["batchId"] = facts["batch"]
         names |= {"webhookId": facts["webhook"], "deliveryId": facts["delivery"]}
         query = {name: _filled(value, facts) for name, value in recipe.query.items()}
         if merchant is None:
@@ -241,11 +247,12 @@ class World:
             return [tuple(row) for row in found]
 
 
-# Without the keys that tests create, numbers, which gym-b buys as well, and rate limits.
+# Without the keys that tests create, numbers and lines of batches, which gym-b has as well, and
+# rate limits.
 _TABLES = """
     SELECT table_name, bool_or(column_name = 'merchant_id') FROM information_schema.columns
      WHERE table_schema = 'public'
-       AND table_name NOT IN ('api_key', 'sender_number', 'request_bucket')
+       AND table_name NOT IN ('api_key', 'sender_number', 'batch_line', 'request_bucket')
      GROUP BY table_name HAVING bool_or(column_name = 'tenant_id') ORDER BY 1
 """
 

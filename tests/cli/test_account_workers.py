@@ -52,7 +52,7 @@ async def test_the_other_queues_are_the_named_ones_or_all(
     parts = assemble(settings(), database, client, Vendors(routes=Routes([], {})))
     every = {
         *(names.MESSAGES, names.MONEY, names.HOUSEKEEPING, names.REGISTRATION),
-        names.WEBHOOKS,
+        *(names.WEBHOOKS, names.BATCHES),
     }
     for named, served in (
         (None, every),

@@ -14,21 +14,38 @@ from google.protobuf.json_format import MessageToDict
 from temporalio.client import Client
 
 from tests.chaos.payments import Buyer
-from tests.e2e.harness import Harness, Integrator, number
+from tests.e2e.harness import Harness, Integrator, number, until
 from tests.e2e.registrar import Registrar
 from tests.shown_ids import row_ids_in
+from tests.webhooks.receiver import Receiver, receiving
 
 pytestmark = pytest.mark.xdist_group("stack")
 
 IN_INPUTS: Final = frozenset(
-    {"message_id", "merchant_id", "payment_id", "row_id", "sender_id", "credential_id"}
+    {
+        "message_id",
+        "merchant_id",
+        "payment_id",
+        "row_id",
+        "sender_id",
+        "credential_id",
+        "endpoint_id",
+    }
 )
 """Fields of workflow and step inputs that contain row ids."""
 
 FAIRNESS: Final = frozenset({"fairnessKey", "fairness_key"})
 
 KINDS: Final = frozenset(
-    {"send-message", "upgrade", "register-brand", "register-campaign", "buy-number", "sweeper"}
+    {
+        "send-message",
+        "upgrade",
+        "register-brand",
+        "register-campaign",
+        "buy-number",
+        "sweeper",
+        "deliver-webhooks",
+    }
 )
 
 
@@ -57,10 +74,20 @@ async def everything_once(integrator: Integrator) -> None:
     await integrator.all_ended()
 
 
+async def subscribe(integrator: Integrator, receiver: Receiver) -> None:
+    """Create an endpoint for every event."""
+    created = await integrator.post("/webhooks", {"url": receiver.url, "events": []})
+    assert created.status_code == 200, created.text
+
+
 async def test_no_id_of_a_row_leaves_the_database_but_where_it_is_documented(
     harness: Harness, integrator: Integrator, temporal_client: Client
 ) -> None:
-    await everything_once(integrator)
+    async with receiving() as receiver:
+        await subscribe(integrator, receiver)
+        await everything_once(integrator)
+        await until(lambda: has_arrived(receiver, "upgrade.succeeded"))
+        posted = "".join(f"{request.headers}{request.body!r}" for request in receiver.requests)
     stored = await harness.rows(
         "SELECT to_jsonb(m)::text FROM message m WHERE tenant_id = :t", t=integrator.owner.tenant_id
     )
@@ -74,9 +101,15 @@ async def test_no_id_of_a_row_leaves_the_database_but_where_it_is_documented(
         assert row_ids_in(json.dumps(without_documented(told))) == set(), run.id
     assert kinds >= KINDS
     assert inside != set(), "payloads were looked into"
-    for place, shown in (await elsewhere(harness)).items():
+    places = {**await elsewhere(harness), "events that were posted": posted}
+    for place, shown in places.items():
         assert len(shown) > 50, place
         assert row_ids_in(shown) == set(), place
+
+
+async def has_arrived(receiver: Receiver, type: str) -> bool:
+    """Return whether an event of a type was posted."""
+    return any(request.event["type"] == type for request in receiver.requests)
 
 
 async def told_of(client: Client, workflow_id: str) -> Any:

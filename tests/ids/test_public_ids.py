@@ -20,6 +20,7 @@ NEVER_SHOWN = {
     "allowance_month",
     "attempt",
     "attempt_cost",
+    "batch_line",
     "contact_key",
     "credit_account",
     "destination_window",

@@ -3,6 +3,8 @@
 from typing import Final
 
 from tests.mutants import (
+    batch_acceptance_faults,
+    batch_faults,
     border_faults,
     health_faults,
     ledger_faults,
@@ -18,10 +20,12 @@ FAULTS: Final = (
     *ledger_faults.FAULTS,
     *payment_faults.FAULTS,
     *sending_faults.FAULTS,
+    *batch_faults.FAULTS,
     *look_up_faults.FAULTS,
     *border_faults.FAULTS,
     *health_faults.FAULTS,
     *routing_faults.FAULTS,
     *smtp_faults.FAULTS,
     *webhook_faults.FAULTS,
+    *batch_acceptance_faults.FAULTS,
 )

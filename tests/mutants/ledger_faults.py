@@ -77,7 +77,7 @@ FAULTS: Final = (
     Fault(
         "low credits are not warned of",
         _SETTLEMENT,
-        "_warn",
+        "warn",
         "before = row.remaining + of_credits",
         "before = row.remaining",
         ("tests/alerts/test_thresholds.py",),
@@ -137,7 +137,7 @@ FAULTS: Final = (
     Fault(
         "credits are captured before the allowance",
         _SETTLEMENT,
-        "end_message",
+        "values_of",
         "captured_allowance = min(end.captured, message.held_allowance)",
         "captured_allowance = max(end.captured - message.held_credits, 0)",
         _HISTORIES,

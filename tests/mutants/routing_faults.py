@@ -17,7 +17,7 @@ FAULTS: Final = (
     Fault(
         "an account sends from a number of another",
         _CHOICE,
-        "_owns",
+        "owns_sender",
         "scope is None",
         "True",
         _DISPATCH,

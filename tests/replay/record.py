@@ -49,7 +49,7 @@ from tests.fakes import (
     UNKNOWN,
     fake,
 )
-from tests.replay import registrations, webhooks
+from tests.replay import chunks, registrations, webhooks
 from tests.replay.upgrades import UPGRADES, record_upgrade
 from tests.workflows.harness import until
 from workflows import names, steps
@@ -178,6 +178,7 @@ PATHS: Final = [
     PROVISION,
     CLOSING,
     WATCHER,
+    *chunks.PATHS,
     *registrations.PATHS,
     *webhooks.PATHS,
 ]
@@ -189,6 +190,9 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await _record_sweeper(client)
     elif name == SENDER_QUEUE:
         history = await _record_sender_queue(client)
+    elif name in chunks.PATHS:
+        serve = partial(_worker, client, workflows=WORKFLOWS)
+        history = await chunks.record_chunk(client, name, _WAITS, serve)
     elif name in registrations.PATHS:
         serve = partial(_worker, client, workflows=WORKFLOWS)
         history = await registrations.record_workflow(client, name, serve, _timers_set)

@@ -53,6 +53,7 @@ Send = WorkflowHandle[SendMessage, MessageStatus]
 
 _STEPS = (
     *(steps.dispatch, steps.reconcile, steps.poll, steps.settle, steps.sweep),
+    *(steps.dispatch_chunk, steps.settle_chunk),
     *(steps.charge, steps.await_payment, steps.cancel_charge, steps.grant, steps.refund),
 )
 

@@ -22,6 +22,13 @@ from tests.fakes import (
 from tests.workflows.harness import HarnessFactory
 from workflows import steps
 from workflows.billing.types import PaymentProgress, UpgradeInput, UpgradeStep
+from workflows.messages.batches.types import (
+    AcceptLinesResult,
+    AcceptLinesStep,
+    BatchInput,
+    CancelMembersResult,
+    CancelMembersStep,
+)
 from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
@@ -48,6 +55,8 @@ _KNOWN = {
         SettleStep,
         SettleResult,
         *(UpgradeInput, PaymentWaits, UpgradeStep, PaymentProgress),
+        *(BatchInput, AcceptLinesStep, AcceptLinesResult),
+        *(CancelMembersStep, CancelMembersResult),
     )
     for field in fields(kind)
 }
@@ -58,6 +67,7 @@ _ALLOWED = {
     *("finding", "ending", "status", "completed", "moved"),
     *("payment_id", "accepted_at", "next_action", "retry_after"),
     *("news_wait", "retry_every", "horizon", "mismatch_wait", "refund_wait"),
+    *("batch_id", "accepted", "refused", "decided", "canceled", "wait", "after", "last"),
 }
 _WORD = re.compile(r"[A-Z_]+|[a-z-]+")
 _TIME = re.compile(r"-?P[0-9DTHMS.]+|\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)")

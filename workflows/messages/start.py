@@ -34,8 +34,12 @@ async def start_send(
     waits: SendWaits,
     *,
     reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.REJECT_DUPLICATE,
+    delay: timedelta | None = None,
 ) -> bool:
-    """Start a send's workflow; False if it has already completed. Idempotent by workflow id."""
+    """Start a send's workflow; False if it has already completed. Idempotent by workflow id.
+
+    Its first task waits for `delay`.
+    """
     try:
         await client.start_workflow(
             SendMessage.run,
@@ -51,6 +55,7 @@ async def start_send(
             task_timeout=_TASK_TIMEOUT,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=reuse,
+            start_delay=delay,
             search_attributes=_search_attributes(send),
             static_summary=f"{send.type} by {send.channel} for "
             f"{send.merchant or 'the tenant itself'}, message {send.public_id}",

@@ -20,11 +20,14 @@ escaped.
 EMAIL: Final = 4 * MIB
 """Bytes. 512 KiB of UTF-8 become 3 MiB when every character is escaped as \\uXXXX."""
 
+BATCH: Final = 10 * MIB
+
 WEBHOOK: Final = 256 * KIB
 
 _ONE_REQUEST: Final = 256 * KIB
 
 _ATTRIBUTE: Final = "__hexavox_body_size__"
+_STREAMED: Final = "__hexavox_streamed_body__"
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -39,6 +42,24 @@ def body_up_to(size: int) -> Callable[[Endpoint], Endpoint]:
     return declare
 
 
+def streamed_body_up_to(size: int) -> Callable[[Endpoint], Endpoint]:
+    """Declare that an endpoint reads its body itself, while it arrives, up to a size in bytes.
+
+    It counts as one request for the rate limits, whatever its size.
+    """
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _STREAMED, True)
+        return body_up_to(size)(endpoint)
+
+    return declare
+
+
+def is_streamed(endpoint: object) -> bool:
+    """Return whether an endpoint reads its body itself."""
+    return bool(getattr(endpoint, _STREAMED, False))
+
+
 def largest_body(scope: Scope) -> int:
     """Return the maximum body size of a routed request, in bytes."""
     size = getattr(scope.get("endpoint"), _ATTRIBUTE, OTHERS)
@@ -49,11 +70,12 @@ def largest_body(scope: Scope) -> int:
 def requests_worth(scope: Scope) -> int:
     """Return the rate-limit cost of a request: 1, plus 1 per 256 KiB of announced body.
 
-    The cost of a chunked body is known once it is read.
+    The cost of a chunked body is known once it is read; a streamed one costs nothing more.
     """
     headers = Headers(scope=scope)
     length = headers.get("content-length", "0")
-    if is_chunked(headers) or not length.isdecimal():
+    is_known = not is_chunked(headers) and length.isdecimal()
+    if not is_known or is_streamed(scope.get("endpoint")):
         return 1
     return 1 + requests_more(min(int(length[:20]), largest_body(scope)))
 

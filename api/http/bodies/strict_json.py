@@ -6,7 +6,8 @@ the event loop runs other tasks.
 
 import asyncio
 import json
-from decimal import Decimal
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn, TypeAlias
 
 from starlette.requests import Request
@@ -22,6 +23,9 @@ bounds their number. No valid request has more than 50 of anything.
 """
 
 _LONGEST_NUMBER: Final = 100
+_LARGEST_EXPONENT: Final = 1000
+"""PostgreSQL stores no number in JSON whose exponent has more than five digits."""
+
 _LONGEST_READ: Final = 4300
 """Digits; `int` refuses longer numbers by default (CPython's integer string conversion limit)."""
 
@@ -161,7 +165,11 @@ def _whole(digits: str) -> int:
 
 def _fraction(digits: str) -> Decimal:
     _check_length(digits)
-    return Decimal(digits)
+    with suppress(InvalidOperation):  # for an exponent of more than 18 digits
+        number = Decimal(digits)
+        if abs(number.adjusted()) <= _LARGEST_EXPONENT:
+            return number
+    raise _wrong(None, "a number is too large or too small")
 
 
 def _check_length(digits: str) -> None:

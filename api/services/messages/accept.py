@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, assert_never
+from typing import assert_never
 
 from sqlalchemy.exc import DBAPIError
 
@@ -15,19 +15,16 @@ from api.schemas.messages import V1OmniSmsSendRequest
 from api.schemas.voice import V1OmniVoiceSendRequest, V1TtsCallRequest
 from api.services.messages.admission import Admission
 from api.services.messages.drafts import Draft, direct_draft, email_draft, sms_draft, voice_draft
+from api.services.messages.new_messages import due_at, message_of
 from api.services.messages.permission import Permissions
 from api.services.messages.same_key_requests import KeyLocks
 from api.services.messages.write import start_of, write_message
 from api.workflow_starters import WorkflowStarter
 from models import logs
 from models.enums import Channel, MessageStatus
-from models.errors import (
-    HexavoxError,
-    ValidationFailed,
-)
+from models.errors import HexavoxError
 from models.queries.messages import acceptance
 from models.queries.messages.acceptance import NewMessage
-from models.rules.billing.periods import month_of
 from models.rules.messages.identity import SendKey, SendStart
 from models.rules.messages.operations import (
     SEND_DIRECT_EMAIL,
@@ -36,11 +33,7 @@ from models.rules.messages.operations import (
     SEND_TTS_CALL,
     SEND_VOICE,
 )
-from models.rules.messages.validity import expiry
 from models.session import Database
-
-FARTHEST: Final = timedelta(days=30)
-"""How far ahead a send may be scheduled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,30 +197,13 @@ class Sending:
         now = self._clock()
         wanted_at = due_at(draft.send_at, now)
         permission = await self._permissions.obtain(caller, draft, wanted_at)
-        return NewMessage(
-            tenant_id=caller.tenant_id,
-            merchant_id=permission.merchant_id,
-            channel=draft.channel,
-            type=draft.type,
-            contact_key=permission.contact_keys[0],
-            to_contact=draft.to[0],
-            sender=permission.sender,
-            body=draft.body,
-            details={**draft.details, **permission.details},
-            attributes=draft.attributes,
-            operation=draft.operation,
-            scope=request.scope,
-            idempotency_key=request.key,
-            fingerprint=request.fingerprint,
-            units=draft.units,
-            funded=permission.merchant_id is not None,
-            destinations=permission.destinations,
-            further_keys=permission.contact_keys[1:],
-            month=month_of(now),
-            accepted_at=now,
-            due_at=permission.due_at,
-            # Validity starts at the requested time, not at the end of the quiet hours.
-            expires_at=expiry(draft.type, wanted_at, draft.valid_for),
+        return message_of(
+            caller,
+            draft,
+            permission,
+            request,
+            now=now,
+            wanted_at=wanted_at,
             sweep_at=now + self._start_within,
         )
 
@@ -246,7 +222,7 @@ class Sending:
             return None
         request.check_same(known.fingerprint)
         logs.message_id.set(known.send.public_id)
-        if not known.completed:
+        if not known.completed and known.send.chunk_id is None:
             await self._starter.start(known.send)
         return Replayed(_answered(known.send, known.status))
 
@@ -255,15 +231,6 @@ def _answered(send: SendStart, status: MessageStatus) -> AnsweredMessage:
     return AnsweredMessage(
         public_id=send.public_id, merchant=send.merchant, channel=send.channel, status=status
     )
-
-
-def due_at(send_at: datetime | None, now: datetime) -> datetime:
-    """Return when a message is due; a time in the past means now, too far ahead is refused."""
-    if send_at is None or send_at <= now:
-        return now
-    if send_at > now + FARTHEST:
-        raise ValidationFailed(errors=(("sendAt", f"must be at most {FARTHEST.days} days ahead"),))
-    return send_at
 
 
 def _send_key(caller: Caller, operation: str, request: IdempotentRequest) -> SendKey | None:

@@ -1,17 +1,20 @@
 """Checks whether a send is permitted: policy, consent, suppression, sender and hours."""
 
+import asyncio
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.http.auth import Caller
 from api.services.messages.destination_checks import check_countries, check_rate
 from api.services.messages.drafts import Draft
+from api.services.messages.policy_reads import PolicyReads
 from api.services.messages.routed_senders import UNOWNED, RoutedSender, RoutedSenders
 from models.enums import Channel, ErrorCode, MessageType
 from models.errors import (
+    HexavoxError,
     MerchantNotFound,
     RecipientSuppressed,
     SenderNotRegistered,
@@ -77,19 +80,63 @@ class Permissions:
             )
             if found is None:
                 raise MerchantNotFound
-            _check_policy(found, draft.type)
-            check_countries(caller, draft)
-            if draft.channel is Channel.EMAIL:
-                routed = await self._address(db, caller, draft)
-            else:
-                routed = await self._senders.number(
-                    db, draft, found, caller.tenant_id, contact_keys[0]
-                )
-            await check_rate(db, caller, draft, routed.provider)
+            reads = _reads(db, caller, draft, contact_keys[:1])
+            return await self._checked(reads, caller, draft, found, contact_keys, wanted_at)
+
+    async def obtain_each(
+        self, caller: Caller, drafts: Sequence[Draft], wanted_at: Sequence[datetime]
+    ) -> list[Permission | HexavoxError]:
+        """Return for each send what `obtain` returns or raises, with few statements for all.
+
+        The sends are of one merchant that the caller may see, on one channel, and have one
+        recipient each.
+        """
+        results: list[Permission | HexavoxError] = []
+        if not drafts:
+            return results
+        keys = [draft.contact_keys(self._database.contact_keys) for draft in drafts]
+        wanted = {contact_key for (contact_key,) in keys}
+        async with self._database.read() as db:
+            found = await send_policy.find_policies(
+                db,
+                tenant_id=caller.tenant_id,
+                merchant=drafts[0].merchant or "",
+                channel=drafts[0].channel,
+                contact_keys=wanted,
+            )
+            reads = _reads(db, caller, drafts[0], wanted)
+            for draft, contact_keys, at in zip(drafts, keys, wanted_at, strict=True):
+                await asyncio.sleep(0)  # each takes a while, so that other tasks run in between
+                try:
+                    policy = found[contact_keys[0]]
+                    permission = await self._checked(reads, caller, draft, policy, contact_keys, at)
+                except HexavoxError as error:
+                    results.append(error)
+                else:
+                    results.append(permission)
+        return results
+
+    async def _checked(
+        self,
+        reads: PolicyReads,
+        caller: Caller,
+        draft: Draft,
+        found: SendPolicy,
+        contact_keys: Sequence[str],
+        wanted_at: datetime,
+    ) -> Permission:
+        """Return the permission of a merchant's send by its policy, or raise the refusal."""
+        _check_policy(found, draft.type)
+        check_countries(caller, draft)
+        if draft.channel is Channel.EMAIL:
+            routed = await self._address(reads, draft)
+        else:
+            routed = await self._senders.number(reads, draft, found, contact_keys[0])
+        await check_rate(reads, caller, draft, routed.provider)
         return Permission(
             merchant_id=found.merchant_id,
             contact_keys=contact_keys,
-            sender=_checked(routed, _UNREGISTERED if found.unregistered else ""),
+            sender=_sender(routed, _UNREGISTERED if found.unregistered else ""),
             provider=routed.provider,
             due_at=_in_daytime(found, draft, wanted_at),
             destinations=self._destinations(caller, found, draft, contact_keys[0]),
@@ -107,21 +154,20 @@ class Permissions:
                 contact_keys=contact_keys,
             ):
                 raise RecipientSuppressed
-            routed = await self._address(db, caller, draft)
-            await check_rate(db, caller, draft, routed.provider)
+            reads = _reads(db, caller, draft, contact_keys)
+            routed = await self._address(reads, draft)
+            await check_rate(reads, caller, draft, routed.provider)
         return Permission(
             merchant_id=None,
             contact_keys=contact_keys,
-            sender=_checked(routed, ""),
+            sender=_sender(routed, ""),
             provider=routed.provider,
             due_at=wanted_at,
         )
 
-    async def _address(self, db: ReadSession, caller: Caller, draft: Draft) -> RoutedSender:
+    async def _address(self, reads: PolicyReads, draft: Draft) -> RoutedSender:
         """Return the sender address of an e-mail; a requested one must be the tenant's."""
-        found = await send_policy.find_addresses(
-            db, tenant_id=caller.tenant_id, wanted=draft.sender
-        )
+        found = await reads.addresses(draft.sender)
         if not found.addresses and draft.sender is not None:
             raise ValidationFailed(
                 errors=(("from", "must be one of the tenant's addresses; ask the operator"),)
@@ -194,6 +240,18 @@ class UnsubscribeLinks:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
 
+def _reads(
+    db: ReadSession, caller: Caller, draft: Draft, contact_keys: Collection[str]
+) -> PolicyReads:
+    return PolicyReads(
+        db,
+        tenant_id=caller.tenant_id,
+        merchant=draft.merchant,
+        channel=draft.channel,
+        contact_keys=contact_keys,
+    )
+
+
 def _check_policy(found: SendPolicy, message_type: MessageType) -> None:
     """Raise the refusal if the merchant is inactive, or consent or a suppression forbids it."""
     if not found.active:
@@ -203,7 +261,7 @@ def _check_policy(found: SendPolicy, message_type: MessageType) -> None:
         raise refusal(forbidden)
 
 
-def _checked(routed: RoutedSender, none: str) -> str:
+def _sender(routed: RoutedSender, none: str) -> str:
     """Return the sender; raises SenderNotRegistered, with `none` as detail if there is none."""
     if routed.sender is None:
         raise SenderNotRegistered(UNOWNED if routed.unowned else none)

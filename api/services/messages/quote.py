@@ -11,8 +11,8 @@ from api.schemas.quotes import (
     V1SmsQuoteRequest,
     V1VoiceQuoteRequest,
 )
-from api.services.messages.accept import due_at
 from api.services.messages.drafts import Draft, email_draft, sms_draft, voice_draft
+from api.services.messages.new_messages import due_at
 from api.services.messages.permission import Permissions
 from api.services.messages.routed_senders import RoutedSenders
 from models.enums import Channel, MessageType, UnpricedReason

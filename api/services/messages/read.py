@@ -11,8 +11,10 @@ from api.schemas.messages import MessageView
 from api.schemas.voice import VoiceTtsCallView
 from api.services.consent.contacts import errors_name, key_to_find
 from api.services.messages.views import message_views
+from models.batch_errors import BatchNotFound
 from models.enums import Channel, MessageStatus, MessageType
 from models.errors import MessageNotFound
+from models.queries.messages.batches.read import find_batch
 from models.queries.messages.read import (
     CallLabels,
     Found,
@@ -22,7 +24,8 @@ from models.queries.messages.read import (
 from models.queries.messages.search import MOST_EXAMINED, MessageCriteria, list_messages
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
-from models.session import Database
+from models.session import Database, ReadSession
+from models.tables.base import row_id
 from models.tables.message import Message
 
 
@@ -39,6 +42,7 @@ class MessageFilter:
     to: str | None
     type: MessageType | None
     idempotency_key: str | None
+    batch_id: str | None
     metadata: Mapping[str, str]
     since: datetime | None
     before: datetime | None
@@ -75,8 +79,8 @@ class Messages:
 
     async def list(self, caller: Caller, wanted: MessageFilter, page: Page) -> Slice[MessageView]:
         """Return a page of messages, newest first; while there is a next one it may be short."""
-        criteria = self._criteria(wanted)
         async with self._database.read() as db:
+            criteria = self._criteria(wanted, await _find_batch(db, caller, wanted.batch_id))
             after = await find_cursor_row(db, Message, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, wanted.merchant_id)
         async with self._database.read_by_index() as listed:
@@ -121,7 +125,7 @@ class Messages:
             (view,) = await message_views(db, caller.tenant_id, [found])
             return found[0], view
 
-    def _criteria(self, wanted: MessageFilter) -> MessageCriteria:
+    def _criteria(self, wanted: MessageFilter, batch_id: int | None) -> MessageCriteria:
         """Return the query criteria; a recipient matches any recipient of a message."""
         key = None
         if wanted.to is not None:
@@ -135,6 +139,7 @@ class Messages:
             recipient_key=key if is_address else None,
             type=wanted.type,
             idempotency_key=wanted.idempotency_key,
+            batch_id=batch_id,
             metadata=wanted.metadata,
             since=wanted.since,
             before=wanted.before,
@@ -147,6 +152,17 @@ def read_message_id(given: str) -> int:
     if public_id is None:
         raise MessageNotFound
     return public_id
+
+
+async def _find_batch(db: ReadSession, caller: Caller, given: str | None) -> int | None:
+    """Return the row id of the batch of a filter; raises BatchNotFound."""
+    if given is None:
+        return None
+    public_id = read_public_id(given)
+    found = None if public_id is None else await find_batch(db, caller, public_id)
+    if found is None:
+        raise BatchNotFound
+    return row_id(found[0].id)
 
 
 def _cut(page: Page, rows: Sequence[Found], examined: int | None = None) -> Slice[Found]:

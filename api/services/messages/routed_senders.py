@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from api.services.messages.drafts import Draft
+from api.services.messages.policy_reads import PolicyReads
 from models.enums import DeliveryMode
 from models.queries.consent.send_policy import SendPolicy, TenantAddresses
 from models.queries.senders.candidates import AccountSenders
-from models.queries.senders.chosen_sender import find_sender
 from models.rules.accounts.routing_table import RouteKey
-from models.session import ReadSession
 from providers.call_needs import needs_of
 from providers.ports.messages import MessageProvider
 from providers.routing import Routes
@@ -47,7 +46,7 @@ class RoutedSenders:
         return sorted(routed, key=lambda p: p.account in disabled)
 
     async def number(
-        self, db: ReadSession, draft: Draft, found: SendPolicy, tenant_id: int, contact_key: str
+        self, reads: PolicyReads, draft: Draft, found: SendPolicy, contact_key: str
     ) -> RoutedSender:
         """Return a merchant's number of the first account that owns one."""
         routed = self.routed(draft, found.tenant, found.delivery_mode, found.disabled)
@@ -56,7 +55,7 @@ class RoutedSenders:
             sender = found.sender
             if scope is not None and (sender is None or not scope.lists(draft.channel, sender)):
                 owned = AccountSenders(account=provider.account, listed=scope.numbers)
-                sender = await _owned_number(db, draft, tenant_id, contact_key, owned)
+                sender = await reads.owned_number(owned, contact_key)
             if sender is not None:
                 return RoutedSender(sender=sender, provider=provider.name)
         return self._without(found.sender, routed)
@@ -82,18 +81,3 @@ UNOWNED: Final = (
     "No provider account that this message may be sent with has one of the senders: the operator "
     "assigns numbers and domains to accounts."
 )
-
-
-async def _owned_number(
-    db: ReadSession, draft: Draft, tenant_id: int, contact_key: str, owned: AccountSenders
-) -> str | None:
-    assert draft.merchant is not None
-    chosen = await find_sender(
-        db,
-        tenant_id=tenant_id,
-        merchant=draft.merchant,
-        channel=draft.channel,
-        key=contact_key,
-        owned=owned,
-    )
-    return chosen.number

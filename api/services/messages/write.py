@@ -1,6 +1,7 @@
 """Writes a permitted message with its hold, and builds the start input of its workflow."""
 
 import logging
+from datetime import datetime
 from time import monotonic
 from typing import Final, assert_never
 
@@ -42,7 +43,13 @@ async def write_message(
     try:
         return await _write_with_retries(database, message, lock_scope)
     except InsufficientCredits:
-        await _warn_of_held_credits(database, message, lock_scope)
+        if message.merchant_id is not None:
+            account = Account(
+                tenant_id=message.tenant_id,
+                merchant_id=message.merchant_id,
+                channel=message.channel,
+            )
+            await warn_of_held_credits(database, account, message.accepted_at, lock_scope)
         raise
 
 
@@ -104,19 +111,13 @@ async def _count(
         raise DestinationLimited(retry_after=wait)
 
 
-async def _warn_of_held_credits(
-    database: Database, message: NewMessage, lock_scope: LockScope
+async def warn_of_held_credits(
+    database: Database, account: Account, now: datetime, lock_scope: LockScope
 ) -> None:
     """Raise an alert if a send was refused while credits are held.
 
     The refusal is returned whether or not the alert can be written.
     """
-    if message.merchant_id is None:
-        return
-    account = Account(
-        tenant_id=message.tenant_id, merchant_id=message.merchant_id, channel=message.channel
-    )
-    now = message.accepted_at
     try:
         async with database.read() as read:
             unreported = await threshold_alerts.is_refusal_unreported(read, account, now)

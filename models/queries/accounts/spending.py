@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import text
 
@@ -17,12 +17,16 @@ from models.enums import AttemptState, Channel
 from models.queries.billing.applicable_rates import AS_JSON, CARDS, read_cards
 from models.rules.accounts.spending import Spending
 from models.rules.billing.periods import day_of
-from models.rules.billing.pricing import NOTHING, choose, country_of, price
+from models.rules.billing.pricing import NOTHING, Card, choose, country_of, price
 from models.session import ReadSession, WriteSession
 from models.tables.spending import SHARDS
 
 RELEASED: Final = frozenset({AttemptState.REFUSED, AttemptState.NOT_PROCESSED, AttemptState.ABSENT})
 """The vendor takes nothing for such an attempt."""
+
+
+Limits: TypeAlias = tuple[Decimal | None, Decimal | None]
+"""Daily limits of an account and of a tenant; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,22 +123,11 @@ async def reserve(db: WriteSession, attempt: NewAttempt) -> Reservation:
     Call it last in the transaction that claims the message, once per attempt. Concurrent claims of
     an account or tenant with a limit wait here for the end of the one before.
     """
-    named = {
-        "tenant_id": attempt.tenant_id,
-        "account": attempt.account,
-        "provider": attempt.provider,
-        "channel": attempt.channel,
-        "country": country_of(attempt.channel, attempt.to),
-        "now": attempt.now,
-    }
-    facts = (await db.execute(_FACTS, named)).one()
-    card = choose(read_cards(facts.cards), attempt.now)
-    priced = price(attempt.units, card, told=None, awaited=False)
-    cost = priced.cost + priced.carrier_fee
-    limits = (facts.account_limit, facts.tenant_limit)
+    card, limits = await find_card(db, attempt)
+    cost = cost_of(attempt, card)
     if card is None and limits != (None, None):
-        return _reservation(limits, (NOTHING, NOTHING), cost, priced=False)
-    await _lock_limits(db, attempt, limits)
+        return reservation_of(limits, (NOTHING, NOTHING), cost, priced=False)
+    await lock_limits(db, attempt, limits)
     found = (
         await db.execute(
             _RESERVE,
@@ -146,18 +139,37 @@ async def reserve(db: WriteSession, attempt: NewAttempt) -> Reservation:
                 "day": day_of(attempt.now),
                 "shard": attempt.message_id % SHARDS,
                 "cost": cost,
-                "account_limit": facts.account_limit,
-                "tenant_limit": facts.tenant_limit,
+                "account_limit": limits[0],
+                "tenant_limit": limits[1],
             },
         )
     ).one()
     spent = (found.of_account, found.of_tenant)
-    return _reservation(limits, spent, cost, priced=card is not None)
+    return reservation_of(limits, spent, cost, priced=card is not None)
 
 
-async def _lock_limits(
-    db: WriteSession, attempt: NewAttempt, limits: tuple[Decimal | None, Decimal | None]
-) -> None:
+async def find_card(db: WriteSession, attempt: NewAttempt) -> tuple[Card | None, Limits]:
+    """Return the card in force for an attempt, and the limits of its account and its tenant."""
+    named = {
+        "tenant_id": attempt.tenant_id,
+        "account": attempt.account,
+        "provider": attempt.provider,
+        "channel": attempt.channel,
+        "country": country_of(attempt.channel, attempt.to),
+        "now": attempt.now,
+    }
+    facts = (await db.execute(_FACTS, named)).one()
+    card = choose(read_cards(facts.cards), attempt.now)
+    return card, (facts.account_limit, facts.tenant_limit)
+
+
+def cost_of(attempt: NewAttempt, card: Card | None) -> Decimal:
+    """Return what an attempt reserves by a card; without one it is nothing."""
+    priced = price(attempt.units, card, told=None, awaited=False)
+    return priced.cost + priced.carrier_fee
+
+
+async def lock_limits(db: WriteSession, attempt: NewAttempt, limits: Limits) -> None:
     """Lock the limits until the transaction ends, always in this order."""
     names = (f"account {attempt.account}", f"tenant {attempt.tenant_id}")
     owners = [name for name, limit in zip(names, limits, strict=True) if limit is not None]
@@ -165,13 +177,10 @@ async def _lock_limits(
         await db.execute(_LOCK, {"owners": owners})
 
 
-def _reservation(
-    limits: tuple[Decimal | None, Decimal | None],
-    spent: tuple[Decimal, Decimal],
-    cost: Decimal,
-    *,
-    priced: bool,
+def reservation_of(
+    limits: Limits, spent: tuple[Decimal, Decimal], cost: Decimal, *, priced: bool
 ) -> Reservation:
+    """Return what an attempt that costs so much does to what is spent so far."""
     account, tenant = (
         Spending(spent=before, cost=cost, limit=limit)
         for before, limit in zip(spent, limits, strict=True)

@@ -1,14 +1,20 @@
 """Reads the facts that decide whether a merchant may send to contacts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import time
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from models.enums import Channel, ConsentStatus, DeliveryMode
 from models.queries.senders.candidates import FIRST_OWN, FIRST_POOL
-from models.queries.senders.chosen_sender import choose_from, find_sender
+from models.queries.senders.chosen_sender import (
+    ChosenSender,
+    choose_from,
+    find_sender,
+    find_senders,
+)
 from models.rules.messages.destination_limits import DestinationLimits
 from models.rules.senders.sender_choice import SANDBOX
 from models.session import ReadSession, WriteSession
@@ -92,6 +98,71 @@ async def find_policy(
         chosen = await find_sender(
             db, tenant_id=tenant_id, merchant=merchant, channel=channel, key=contact_keys[0]
         )
+    consent = joint_consent(row.consents or (), len(contact_keys))
+    return _policy_of(row, chosen, consent, suppressed=row.suppressed)
+
+
+_CONTACTS = text(
+    """
+    SELECT contact_key, status FROM consent
+     WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = :channel
+       AND contact_key = ANY(CAST(:keys AS text[]))
+     UNION ALL
+    SELECT contact_key, NULL FROM suppression
+     WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = :channel
+       AND contact_key = ANY(CAST(:keys AS text[]))
+    """
+)
+
+
+async def find_policies(
+    db: ReadSession | WriteSession,
+    *,
+    tenant_id: int,
+    merchant: str,
+    channel: Channel,
+    contact_keys: Collection[str],
+) -> dict[str, SendPolicy]:
+    """Return the facts that decide about sends to single contacts, by contact key.
+
+    They are those that `find_policy` returns for each of them. Empty if the tenant has no such
+    merchant.
+    """
+    values = {"tenant_id": tenant_id, "merchant": merchant, "channel": channel}
+    row = (await db.execute(POLICY, {**values, "keys": [], "sandbox": SANDBOX})).one_or_none()
+    if row is None:
+        return {}
+    named = {"tenant_id": tenant_id, "merchant_id": row.id, "channel": channel}
+    consents: dict[str, ConsentStatus] = {}
+    suppressed = set()
+    for found in await db.execute(_CONTACTS, {**named, "keys": list(contact_keys)}):
+        if found.status is None:
+            suppressed.add(found.contact_key)
+        else:
+            consents[found.contact_key] = ConsentStatus(found.status)
+    only = choose_from(row, channel=channel, key="")
+    chosen: dict[str, ChosenSender] = {}
+    if only.several:
+        chosen = await find_senders(
+            db, tenant_id=tenant_id, merchant=merchant, channel=channel, keys=contact_keys
+        )
+    shared = _policy_of(row, only, None, suppressed=False)
+    return {
+        key: replace(
+            shared,
+            consent=consents.get(key),
+            suppressed=key in suppressed,
+            sender=chosen.get(key, only).number,
+            unregistered=chosen.get(key, only).owns,
+        )
+        for key in contact_keys
+    }
+
+
+def _policy_of(
+    row: Row[Any], chosen: ChosenSender, consent: ConsentStatus | None, *, suppressed: bool
+) -> SendPolicy:
+    """Return the policy in a row of `POLICY`."""
     return SendPolicy(
         tenant=row.tenant,
         disabled=frozenset(row.disabled or ()),
@@ -102,8 +173,8 @@ async def find_policy(
         marketing_from=row.marketing_from,
         marketing_until=row.marketing_until,
         marketing_timezones=row.marketing_timezones or (),
-        consent=joint_consent(row.consents or (), len(contact_keys)),
-        suppressed=row.suppressed,
+        consent=consent,
+        suppressed=suppressed,
         sender=chosen.number,
         delivery_mode=DeliveryMode(row.delivery_mode),
         limits=DestinationLimits(

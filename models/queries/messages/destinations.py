@@ -1,12 +1,14 @@
 """Counting sends to limited destinations, in the transaction that accepts the send."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from sqlalchemy import text
 
-from models.rules.messages.destination_limits import Limit, seconds_to_wait
+from models.rules.messages.destination_limits import Limit, SendTimes, seconds_to_wait
 from models.session import WriteSession
 
 
@@ -20,6 +22,15 @@ class Destination:
     destination_key: str
     limits: Sequence[Limit]
     """One or two."""
+
+    @property
+    def place(self) -> "Place":
+        """Its key within the tenant."""
+        return self.merchant_id, self.destination_key
+
+
+Place: TypeAlias = tuple[int, str]
+"""Merchant and key of a destination; rows are locked in this order."""
 
 
 # The row is locked, so that sends at once are counted one after the other. A known recipient of a
@@ -98,6 +109,119 @@ async def count_send(
         return 0
     sent_at: Sequence[datetime] = await db.scalar(_SENT_AT, place) or ()
     return seconds_to_wait(sent_at, destination.limits, now)
+
+
+_LOCK_WINDOWS = text(
+    """
+    SELECT w.merchant_id, w.destination_key, w.sent_at, w.expires_at
+      FROM destination_window w
+      JOIN unnest(CAST(:merchants AS bigint[]), CAST(:keys AS text[]))
+           AS wanted (merchant_id, destination_key)
+        ON w.merchant_id = wanted.merchant_id AND w.destination_key = wanted.destination_key
+     WHERE w.tenant_id = :tenant_id
+     ORDER BY w.merchant_id, w.destination_key
+       FOR UPDATE OF w
+    """
+)
+
+
+async def lock_windows(
+    db: WriteSession, tenant_id: int, places: Collection[Place]
+) -> dict[Place, SendTimes]:
+    """Lock the times of sends to destinations, and return them; those without a row are left out.
+
+    The rows are locked in the order in which single sends lock theirs.
+    """
+    rows = await db.execute(
+        _LOCK_WINDOWS,
+        {
+            "tenant_id": tenant_id,
+            "merchants": [merchant for merchant, _ in places],
+            "keys": [key for _, key in places],
+        },
+    )
+    return {
+        (row.merchant_id, row.destination_key): SendTimes(
+            sent_at=row.sent_at, expires_at=row.expires_at
+        )
+        for row in rows
+    }
+
+
+_KNOWN_RECIPIENTS = text(
+    """
+    SELECT wanted.contact_key
+      FROM unnest(CAST(:contact_keys AS text[])) AS wanted (contact_key)
+     WHERE EXISTS (SELECT 1 FROM message m
+                    WHERE m.tenant_id = :tenant_id AND m.merchant_id = :merchant_id
+                      AND m.contact_key = wanted.contact_key AND m.channel IN ('SMS', 'VOICE')
+                      AND m.status <> 'CANCELED')
+    """
+)
+
+
+async def known_recipients(
+    db: WriteSession, *, tenant_id: int, merchant_id: int, contact_keys: Collection[str]
+) -> set[str]:
+    """Return the contacts that a merchant has sent to: they are not counted for its prefixes."""
+    found = await db.scalars(
+        _KNOWN_RECIPIENTS,
+        {
+            "tenant_id": tenant_id,
+            "merchant_id": merchant_id,
+            "contact_keys": list(contact_keys),
+        },
+    )
+    return set(found)
+
+
+_WRITE_WINDOWS = text(
+    """
+    WITH given AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(CAST(:windows AS json)) AS r (
+            merchant_id bigint, destination_key text, locked boolean, sent_at timestamptz[],
+            expires_at timestamptz)
+    ), changed AS (
+        UPDATE destination_window w SET sent_at = given.sent_at, expires_at = given.expires_at
+          FROM given
+         WHERE given.locked AND w.tenant_id = :tenant_id AND w.merchant_id = given.merchant_id
+           AND w.destination_key = given.destination_key
+    ), added AS (
+        INSERT INTO destination_window
+               (tenant_id, merchant_id, destination_key, sent_at, expires_at)
+        SELECT :tenant_id, merchant_id, destination_key, sent_at, expires_at
+          FROM given WHERE NOT locked ORDER BY merchant_id, destination_key
+        ON CONFLICT (tenant_id, merchant_id, destination_key) DO NOTHING
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM added) = (SELECT count(*) FROM given WHERE NOT locked)
+    """
+)
+
+
+async def write_windows(
+    db: WriteSession,
+    tenant_id: int,
+    windows: Mapping[Place, SendTimes],
+    *,
+    locked: Collection[Place],
+) -> bool:
+    """Write the times of sends to destinations, of which those in `locked` had a row.
+
+    False if another transaction has added one of the others meanwhile: the caller must roll back.
+    """
+    rows = [
+        {
+            "merchant_id": place[0],
+            "destination_key": place[1],
+            "locked": place in locked,
+            "sent_at": [at.isoformat() for at in times.sent_at],
+            "expires_at": None if times.expires_at is None else times.expires_at.isoformat(),
+        }
+        for place, times in windows.items()
+    ]
+    values = {"tenant_id": tenant_id, "windows": json.dumps(rows)}
+    return bool(await db.scalar(_WRITE_WINDOWS, values))
 
 
 _DELETE_EXPIRED = text(

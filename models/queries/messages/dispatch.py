@@ -103,11 +103,18 @@ _LOCK = text(
     """  # noqa: S608 - every value is a parameter
 )
 
-# A separate statement, so that it sees what was committed while the lock was waited for.
-_READ = text(
+
+def reading(*, which: str, keys: str) -> str:
+    """Return the statement that reads what a dispatch needs of locked messages.
+
+    `which` is the condition of the messages `m`, `keys` an array of the recipients' contact keys.
+    It must be a separate statement, so that it sees what was committed while the locks were waited
+    for.
     """
-    SELECT m.status, m.completed_at IS NOT NULL AS completed, m.type, m.channel, m.due_at,
-           m.expires_at, m.units, m.to_contact, m.sender, m.body, m.details, m.operation,
+    return f"""
+    SELECT m.id AS message_id, m.contact_key, m.status, m.completed_at IS NOT NULL AS completed,
+           m.type, m.channel, m.due_at, m.expires_at, m.units, m.to_contact, m.sender, m.body,
+           m.details, m.operation,
            m.public_id, tenant.public_id AS tenant_public_id, tenant.name AS tenant,
            COALESCE(merchant.active, TRUE) AS active, merchant.timezone,
            merchant.marketing_from, merchant.marketing_until, merchant.marketing_timezones,
@@ -118,11 +125,11 @@ _READ = text(
            (SELECT array_agg(c.status) FROM consent c
              WHERE c.tenant_id = m.tenant_id AND c.merchant_id = m.merchant_id
                AND c.channel = m.channel
-               AND c.contact_key = ANY(CAST(:keys AS text[]))) AS consents,
+               AND c.contact_key = ANY({keys})) AS consents,
            EXISTS (SELECT 1 FROM suppression s
                     WHERE s.tenant_id = m.tenant_id AND s.channel = m.channel
                       AND (s.merchant_id = m.merchant_id OR m.merchant_id IS NULL)
-                      AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
+                      AND s.contact_key = ANY({keys})) AS suppressed,
            tried.attempts, tried.last_finished_at, reports.told, reports.reported,
            (SELECT f.failures FROM step_failure f
              WHERE f.tenant_id = m.tenant_id AND f.message_id = m.id
@@ -152,9 +159,11 @@ _READ = text(
                        AND r.status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')), FALSE) AS reported
               FROM receipt r
              WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id) AS reports
-     WHERE m.tenant_id = :tenant_id AND m.id = :message_id
-    """
-)
+     WHERE m.tenant_id = :tenant_id AND {which}
+    """  # noqa: S608 - every value is a parameter
+
+
+_READ = text(reading(which="m.id = :message_id", keys="CAST(:keys AS text[])"))
 
 
 async def lock_for_dispatch(
@@ -180,7 +189,21 @@ async def lock_for_dispatch(
         await lock_contact(db, tenant_id, locked.merchant_id, channel, key, shared=True)
     read_since = time.monotonic()
     row = (await db.execute(_READ, {**ids, "keys": keys})).one()
-    attempts = tuple(
+    attempts = _attempts(row)
+    sender = await find_sender(
+        db,
+        row,
+        unsent=all(a.state in NOT_SENT and not a.inferred for a in attempts),
+        ids=ids,
+        channel=channel,
+        key=locked.contact_key,
+        read_since=read_since,
+    )
+    return dispatchable(row, attempts, sender, contacts=len(keys))
+
+
+def _attempts(row: Row[Any]) -> tuple[KnownAttempt, ...]:
+    return tuple(
         KnownAttempt(
             number=number,
             account=account,
@@ -191,22 +214,19 @@ async def lock_for_dispatch(
         )
         for number, account, state, error_code, everywhere, listed in row.attempts or ()
     )
-    sender = await find_sender(
-        db,
-        row,
-        unsent=all(a.state in NOT_SENT and not a.inferred for a in attempts),
-        ids=ids,
-        channel=channel,
-        key=locked.contact_key,
-        read_since=read_since,
-    )
+
+
+def dispatchable(
+    row: Row[Any], attempts: tuple[KnownAttempt, ...], sender: MessageSender, *, contacts: int
+) -> Dispatchable:
+    """Return a message from a row of `reading`; it has so many recipients."""
     return Dispatchable(
-        candidate=_candidate(row, attempts, contacts=len(keys), sender=sender),
+        candidate=_candidate(row, attempts, contacts=contacts, sender=sender),
         tenant=row.tenant,
         tenant_public_id=row.tenant_public_id,
         public_id=row.public_id,
-        merchant_id=locked.merchant_id,
-        channel=channel,
+        merchant_id=row.merchant_id or 0,
+        channel=Channel(row.channel),
         type=MessageType(row.type),
         delivery_mode=DeliveryMode(row.delivery_mode),
         units=row.units,
@@ -215,7 +235,7 @@ async def lock_for_dispatch(
         disabled=frozenset(row.disabled or ()),
         reported=row.reported,
         message_sender=sender,
-        contact_key=locked.contact_key,
+        contact_key=row.contact_key,
         to=row.to_contact,
         body=row.body,
         details=row.details,

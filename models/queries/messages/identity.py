@@ -15,7 +15,9 @@ IDENTITY: Final = (
 )
 """SQL of the columns that `identity_of` reads; the message is `m`."""
 
-START: Final = f"{IDENTITY}, COALESCE(merchant.external_id, '') AS merchant, m.channel, m.type"
+START: Final = (
+    f"{IDENTITY}, COALESCE(merchant.external_id, '') AS merchant, m.channel, m.type, m.chunk_id"
+)
 """SQL of the columns that `start_of` reads; its merchant, if it has one, is `merchant`."""
 
 
@@ -47,4 +49,5 @@ def start_of(row: Row[Any]) -> SendStart:
         merchant=row.merchant,
         channel=Channel(row.channel),
         type=MessageType(row.type),
+        chunk_id=row.chunk_id,
     )

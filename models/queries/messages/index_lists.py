@@ -63,6 +63,16 @@ def list_value(columns: Sequence[Any], values: Sequence[object]) -> Listing:
     return listing
 
 
+def list_batch(tenant_id: int, batch_id: int) -> Listing:
+    """Return the list of the messages of a batch.
+
+    The planner does not see that the compared rows have a batch, so it is told: the index has no
+    others.
+    """
+    listing = list_value((Message.tenant_id, Message.batch_id, Message.id), (tenant_id, batch_id))
+    return lambda span, most: listing(span, most).where(col(Message.batch_id).is_not(None))
+
+
 def list_recipient(tenant_id: int, contact_key: str) -> Listing:
     """Return the list of the messages to a contact; of direct e-mail by any of its addresses."""
     values = (tenant_id, contact_key)

@@ -71,16 +71,28 @@ async def find_sender(
             units=row.units,
             clock=Clock(now=row.now, before=read_since, after=time.monotonic()),
         )
-    sender = MessageSender(
+    sender = own_sender(row, tenant_id, channel, read_since, change=change)
+    if sender.fits or change is None:
+        return sender
+    return await change_sender(db, change) or sender
+
+
+def own_sender(
+    row: Row[Any],
+    tenant_id: int,
+    channel: Channel,
+    read_since: float,
+    *,
+    change: SenderChange | None = None,
+) -> MessageSender:
+    """Return the sender that a message was accepted with; without `change` it keeps it."""
+    return MessageSender(
         address=row.sender,
         account=row.sender_account,
         fits=senders.fits(row, channel=channel, answer=row.operation == ANSWER_INBOUND),
         pace=pace_of(row, tenant_id=tenant_id, channel=channel, read_since=read_since),
         change=change,
     )
-    if sender.fits or change is None:
-        return sender
-    return await change_sender(db, change) or sender
 
 
 async def change_sender(

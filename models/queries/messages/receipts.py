@@ -285,6 +285,8 @@ class OpenReceipt:
 
     message: MessageIdentity
     completed: bool
+    in_chunk: bool
+    """A chunk sends the message."""
     receipts: int
     """How many of its reports were taken."""
 
@@ -303,7 +305,8 @@ _OPEN = text(
          WHERE r.tenant_id = waiting.tenant_id AND r.id = waiting.id
         RETURNING r.tenant_id, r.message_id
     )
-    SELECT {IDENTITY}, m.completed_at IS NOT NULL AS completed, reported.receipts
+    SELECT {IDENTITY}, m.completed_at IS NOT NULL AS completed,
+           m.chunk_id IS NOT NULL AS in_chunk, reported.receipts
       FROM (SELECT tenant_id, message_id, count(*) AS receipts FROM taken
              GROUP BY tenant_id, message_id) AS reported
       JOIN message m ON m.tenant_id = reported.tenant_id AND m.id = reported.message_id
@@ -324,6 +327,7 @@ async def take_open(
         OpenReceipt(
             message=identity_of(row),
             completed=row.completed,
+            in_chunk=row.in_chunk,
             receipts=row.receipts,
         )
         for row in rows

@@ -14,6 +14,7 @@ from models.queries.messages.index_lists import (
     IdSpan,
     Listing,
     is_recipient,
+    list_batch,
     list_recipient,
     list_value,
     picked_messages,
@@ -53,6 +54,8 @@ class MessageCriteria:
     recipient_key: str | None
     type: MessageType | None
     idempotency_key: str | None
+    batch_id: int | None
+    """Row id."""
     metadata: Mapping[str, str]
     since: datetime | None
     before: datetime | None
@@ -65,6 +68,7 @@ _ANY: Final = MessageCriteria(
     recipient_key=None,
     type=None,
     idempotency_key=None,
+    batch_id=None,
     metadata={},
     since=None,
     before=None,
@@ -205,6 +209,8 @@ def _conditions(
     message: type[Message], scope: CallerScope, wanted: MessageCriteria
 ) -> list[ColumnElement[bool]]:
     conditions = [col(column) == value for column, value in _equal(message, scope, wanted)]
+    if wanted.batch_id is not None:
+        conditions.append(col(message.batch_id) == wanted.batch_id)
     if wanted.metadata:
         conditions.append(col(message.attributes).contains(dict(wanted.metadata)))
     if wanted.idempotency_key is not None:
@@ -256,6 +262,8 @@ def _listings(scope: CallerScope, wanted: MessageCriteria) -> list[Listing]:
         list_value((tenant_id, column, number), (scope.tenant_id, value))
         for column, value in _equal(Message, scope, wanted)
     ]
+    if wanted.batch_id is not None:
+        listings.append(list_batch(scope.tenant_id, wanted.batch_id))
     if wanted.recipient_key is not None:
         listings.append(list_recipient(scope.tenant_id, wanted.recipient_key))
     if not listings and not wanted.metadata:

@@ -1,6 +1,6 @@
 """The only place where messages end: status, ledger, usage and totals in one statement."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -103,32 +103,11 @@ async def end_message(
     """
     if end.day is not None:
         await lock_days(db, message, {end.day, day_of(now)})
-    captured_allowance = min(end.captured, message.held_allowance)
-    captured_credits = end.captured - captured_allowance
+    values = values_of(message, end, now, price_reporters)
     row = (
         await db.execute(
             _END,
-            {
-                "tenant_id": message.tenant_id,
-                "message_id": message.message_id,
-                "merchant_id": message.merchant_id,
-                "channel": message.facts.channel,
-                "month": message.month,
-                "status": end.status,
-                "error_code": end.error_code,
-                "provider_code": end.provider_code,
-                "provider": end.provider,
-                **usage_of(message, end, now, price_reporters),
-                "now": now,
-                "held_allowance": message.held_allowance,
-                "held_credits": message.held_credits,
-                "captured": end.captured,
-                "captured_allowance": captured_allowance,
-                "captured_credits": captured_credits,
-                "released": message.facts.units - end.captured,
-                "released_credits": message.held_credits - captured_credits,
-                "receipts": list(message.receipts),
-            },
+            {**values, "message_id": message.message_id, "receipts": list(message.receipts)},
         )
     ).one()
     if row.moved and not row.booked:
@@ -138,20 +117,54 @@ async def end_message(
     if row.booked and message.guarded:
         await book(db, tenant_id=message.tenant_id, message_ids=[message.message_id])
     if row.booked:
-        await _warn(db, message, end, row, (captured_allowance, captured_credits), now)
+        await warn(db, message, end, row, values, ended=1)
     return bool(row.moved)
 
 
-async def _warn(
+def values_of(
+    message: LockedMessage, end: End, now: datetime, price_reporters: Collection[str]
+) -> dict[str, Any]:
+    """Return what is written at a message's end; messages with equal values can end together."""
+    captured_allowance = min(end.captured, message.held_allowance)
+    captured_credits = end.captured - captured_allowance
+    return {
+        "tenant_id": message.tenant_id,
+        "merchant_id": message.merchant_id,
+        "channel": message.facts.channel,
+        "month": message.month,
+        "status": end.status,
+        "error_code": end.error_code,
+        "provider_code": end.provider_code,
+        "provider": end.provider,
+        **usage_of(message, end, now, price_reporters),
+        "now": now,
+        "held_allowance": message.held_allowance,
+        "held_credits": message.held_credits,
+        "captured": end.captured,
+        "captured_allowance": captured_allowance,
+        "captured_credits": captured_credits,
+        "released": message.facts.units - end.captured,
+        "released_credits": message.held_credits - captured_credits,
+    }
+
+
+async def warn(
     db: WriteSession,
     message: LockedMessage,
     end: End,
     row: Row[Any],
-    captured: tuple[int, int],
-    now: datetime,
+    values: Mapping[str, Any],
+    *,
+    ended: int,
 ) -> None:
-    """Raise the alerts that this end causes; alerts are locked last."""
-    of_allowance, of_credits = captured
+    """Raise the alerts that this end causes; alerts are locked last.
+
+    So many messages `ended` with these `values_of`; `message` is one of them. `row` has the
+    balances after that: used, remaining and allowance.
+    """
+    of_allowance = ended * values["captured_allowance"]
+    of_credits = ended * values["captured_credits"]
+    now = values["now"]
     if row.used is not None and message.month == month_of(now):
         before = row.used - of_allowance
         if usage_crossed(before, row.used, row.allowance):

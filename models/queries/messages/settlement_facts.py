@@ -1,5 +1,6 @@
 """Locks and reads a message that is to be ended or corrected: attempts, reports and prices."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -71,7 +72,7 @@ class LockedMessage:
 
 _LOCK = text(
     """
-    SELECT public_id, COALESCE(merchant_id, 0) AS merchant_id, channel, status, funded, month,
+    SELECT id, public_id, COALESCE(merchant_id, 0) AS merchant_id, channel, status, funded, month,
            units, completed_at IS NOT NULL AS completed, held_allowance, held_credits,
            corrected_at IS NOT NULL AS corrected, accepted_at,
            contact_key, to_contact,
@@ -85,50 +86,57 @@ _LOCK = text(
                          AND e.merchant_id = message.merchant_id
                          AND e.channel = message.channel AND e.kind = 'TOPUP'
                        ORDER BY e.id DESC LIMIT 1) END AS upgrade
-      FROM message WHERE tenant_id = :tenant_id AND id = :message_id
+      FROM message
+     WHERE tenant_id = :tenant_id AND id = ANY(CAST(:message_ids AS bigint[]))
        AND CAST(:public_id AS bigint) IN (0, public_id)
-       FOR NO KEY UPDATE
+     ORDER BY id FOR NO KEY UPDATE
     """
 )
 
-# A separate statement, so that it sees what was committed while the lock was waited for. It also
+# A separate statement, so that it sees what was committed while the locks were waited for. It also
 # locks every day that may be written to, the earliest first.
 _FACTS = text(
     f"""
-    SELECT (SELECT json_agg(json_build_array(number, provider, account, state, requested_at,
+    SELECT named.message_id,
+           (SELECT json_agg(json_build_array(number, provider, account, state, requested_at,
                                              provider_code) ORDER BY number)
-              FROM attempt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS attempts,
+              FROM attempt WHERE tenant_id = :tenant_id AND message_id = named.message_id
+           ) AS attempts,
            (SELECT json_agg(json_build_array(attempt, status, error_code, provider_code,
                                              contact_key, duration_seconds, CAST(price AS text),
                                              price_settled)
                             ORDER BY id)
-              FROM receipt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS reports,
+              FROM receipt WHERE tenant_id = :tenant_id AND message_id = named.message_id
+           ) AS reports,
            ARRAY(SELECT id FROM receipt
-                  WHERE tenant_id = :tenant_id AND message_id = :message_id) AS receipts,
+                  WHERE tenant_id = :tenant_id AND message_id = named.message_id) AS receipts,
            (SELECT {AS_JSON}
-              FROM (SELECT DISTINCT tenant_id, CAST(:channel AS text) AS channel, provider,
-                           CAST(:country AS text) AS country,
-                           CAST(:accepted_at AS timestamptz) AS accepted_at,
-                           statement_timestamp() AS now
+              FROM (SELECT DISTINCT tenant_id, named.channel, provider, named.country,
+                           named.accepted_at, statement_timestamp() AS now
                       FROM attempt
-                     WHERE tenant_id = :tenant_id AND message_id = :message_id) wanted,
+                     WHERE tenant_id = :tenant_id AND message_id = named.message_id) wanted,
                    {CARDS}) AS cards,
            (SELECT json_build_array(provider, cost_units, priced_by, gap)
               FROM usage_record
-             WHERE tenant_id = :tenant_id AND message_id = :message_id) AS booked,
+             WHERE tenant_id = :tenant_id AND message_id = named.message_id) AS booked,
            EXISTS (SELECT 1 FROM attempt_cost
-                    WHERE tenant_id = :tenant_id AND message_id = :message_id) AS guarded,
+                    WHERE tenant_id = :tenant_id AND message_id = named.message_id) AS guarded,
            (SELECT array_agg(day)
               FROM (SELECT day, pg_advisory_xact_lock_shared({KEY})
                       FROM (SELECT CAST(requested_at AT TIME ZONE 'UTC' AS date) AS day
                               FROM attempt
-                             WHERE tenant_id = :tenant_id AND message_id = :message_id
+                             WHERE tenant_id = :tenant_id
+                               AND message_id = ANY(CAST(:message_ids AS bigint[]))
                             UNION
                             SELECT day FROM usage_record
-                             WHERE tenant_id = :tenant_id AND message_id = :message_id
+                             WHERE tenant_id = :tenant_id
+                               AND message_id = ANY(CAST(:message_ids AS bigint[]))
                             UNION
                             SELECT CAST(statement_timestamp() AT TIME ZONE 'UTC' AS date)
                              ORDER BY day) wanted) locked) AS days
+      FROM unnest(CAST(:message_ids AS bigint[]), CAST(:channels AS text[]),
+                  CAST(:countries AS text[]), CAST(:accepted AS timestamptz[]))
+           AS named (message_id, channel, country, accepted_at)
     """  # noqa: S608 - every value is a parameter
 )
 
@@ -143,17 +151,46 @@ async def lock_for_settlement(
 
     The days that its end may be written to are locked too, so that none is closed meanwhile.
     """
-    ids = {"tenant_id": tenant_id, "message_id": message_id}
-    row = (await db.execute(_LOCK, {**ids, "public_id": public_id})).one_or_none()
-    if row is None:
-        return None
-    channel = Channel(row.channel)
-    country = country_of(channel, row.to_contact)
-    named = {"channel": channel, "country": country, "accepted_at": row.accepted_at}
-    found = (await db.execute(_FACTS, {**ids, **named})).one()
+    found = await _lock(db, tenant_id, [message_id], public_id)
+    return found[0] if found else None
+
+
+async def lock_several_for_settlement(
+    db: WriteSession, *, tenant_id: int, message_ids: Sequence[int]
+) -> list[LockedMessage]:
+    """Lock messages of a tenant, the lowest id first, and read their settlement facts."""
+    return await _lock(db, tenant_id, message_ids, 0)
+
+
+async def _lock(
+    db: WriteSession, tenant_id: int, message_ids: Sequence[int], public_id: int
+) -> list[LockedMessage]:
+    named = {"tenant_id": tenant_id, "message_ids": list(message_ids), "public_id": public_id}
+    rows = (await db.execute(_LOCK, named)).all()
+    if not rows:
+        return []
+    countries = [country_of(Channel(row.channel), row.to_contact) for row in rows]
+    facts = await db.execute(
+        _FACTS,
+        {
+            "tenant_id": tenant_id,
+            "message_ids": [row.id for row in rows],
+            "channels": [row.channel for row in rows],
+            "countries": countries,
+            "accepted": [row.accepted_at for row in rows],
+        },
+    )
+    by_message = {found.message_id: found for found in facts}
+    return [
+        _locked_message(tenant_id, row, by_message[row.id], country)
+        for row, country in zip(rows, countries, strict=True)
+    ]
+
+
+def _locked_message(tenant_id: int, row: Row[Any], found: Row[Any], country: str) -> LockedMessage:
     return LockedMessage(
         tenant_id=tenant_id,
-        message_id=message_id,
+        message_id=row.id,
         public_id=row.public_id,
         merchant_id=row.merchant_id,
         funded=row.funded,
@@ -163,7 +200,7 @@ async def lock_for_settlement(
         held_credits=row.held_credits,
         upgrade=row.upgrade,
         accepted_at=row.accepted_at,
-        facts=_facts(channel, row, found),
+        facts=_facts(Channel(row.channel), row, found),
         receipts=tuple(found.receipts),
         country=country,
         cards=read_cards(found.cards),

@@ -21,7 +21,8 @@ class AccountSenders:
     listed: Collection[str] = field(default=(), repr=False)
 
 
-# `m` is the merchant, `t` its tenant: a statement of more than 4,096 bytes is parsed each time.
+# `m` is the merchant, `t` its tenant, `wanted` a contact. Short, because a statement of more than
+# 4,096 bytes is parsed each time.
 _MERCHANTS: Final = """
     n.tenant_id = m.tenant_id AND n.merchant_id = m.id AND n.claimed_at IS NULL"""
 
@@ -53,7 +54,7 @@ _CLOSEST: Final = """(
     SELECT number FROM few WHERE (SELECT count(*) FROM few) < 3
     UNION ALL
     (SELECT next.number
-       FROM (SELECT hashtextextended(m.id || ':' || CAST(:first AS text), probe) AS place
+       FROM (SELECT hashtextextended(m.id || ':' || wanted.contact_key, probe) AS place
                FROM generate_series(1, 21) AS probe) AS point
       CROSS JOIN LATERAL (
             SELECT COALESCE((SELECT number FROM usable WHERE ring >= place

@@ -1,5 +1,6 @@
-"""Chooses the number that a merchant sends to a contact from."""
+"""Chooses the numbers that a merchant sends to contacts from."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,15 +35,16 @@ NO_SENDER = ChosenSender(number=None, owns=False, several=False)
 # A merchant's own numbers are those that exist in its tenant's mode:
 # `models.rules.senders.sender_choice.exists`.
 _SENDERS = """
-    SELECT m.id, t.delivery_mode, heard.last, own.numbers, own.ready,
+    SELECT m.id, t.delivery_mode, wanted.contact_key, heard.last, own.numbers, own.ready,
            CASE WHEN own.numbers IS NULL AND CAST(:channel AS varchar) <> 'EMAIL' THEN
                 {pool} END AS pool
       FROM merchant m
       JOIN tenant t ON t.id = m.tenant_id
+     CROSS JOIN unnest(CAST(:contact_keys AS text[])) AS wanted (contact_key)
       LEFT JOIN LATERAL (
             SELECT sender AS last FROM message e
              WHERE e.tenant_id = m.tenant_id AND e.merchant_id = m.id
-               AND e.contact_key = CAST(:first AS varchar)
+               AND e.contact_key = wanted.contact_key
                AND e.channel IN ('SMS', 'VOICE') AND CAST(:channel AS varchar) <> 'EMAIL'
              ORDER BY e.id DESC LIMIT 1) AS heard ON TRUE
      CROSS JOIN LATERAL (
@@ -55,6 +57,37 @@ SENDERS = text(_SENDERS.format(own=OWN_CANDIDATES, pool=POOL_CANDIDATES))
 SENDERS_OF_ACCOUNT = text(
     _SENDERS.format(own=OWN_CANDIDATES_OF_ACCOUNT, pool=POOL_CANDIDATES_OF_ACCOUNT)
 )
+
+
+async def find_senders(
+    db: ReadSession | WriteSession,
+    *,
+    tenant_id: int,
+    merchant: str,
+    channel: Channel,
+    keys: Collection[str],
+    owned: AccountSenders | None = None,
+) -> dict[str, ChosenSender]:
+    """Return the number that a merchant sends to each contact from, by contact key.
+
+    `owned` limits it to the numbers of one account. Empty if the tenant has no such merchant.
+    """
+    values = {
+        "tenant_id": tenant_id,
+        "merchant": merchant,
+        "channel": channel,
+        "contact_keys": list(keys),
+        "sandbox": SANDBOX,
+    }
+    if owned is None:
+        found = await db.execute(SENDERS, values)
+    else:
+        account = {"account": owned.account, "listed": list(owned.listed)}
+        found = await db.execute(SENDERS_OF_ACCOUNT, {**values, **account})
+    return {
+        row.contact_key: choose_from(row, channel=channel, key=row.contact_key, last=row.last)
+        for row in found
+    }
 
 
 async def find_sender(
@@ -70,20 +103,10 @@ async def find_sender(
 
     `owned` limits it to the numbers of one account.
     """
-    values = {
-        "tenant_id": tenant_id,
-        "merchant": merchant,
-        "channel": channel,
-        "first": key,
-        "sandbox": SANDBOX,
-    }
-    if owned is None:
-        found = await db.execute(SENDERS, values)
-    else:
-        account = {"account": owned.account, "listed": list(owned.listed)}
-        found = await db.execute(SENDERS_OF_ACCOUNT, {**values, **account})
-    row = found.one_or_none()
-    return NO_SENDER if row is None else choose_from(row, channel=channel, key=key, last=row.last)
+    found = await find_senders(
+        db, tenant_id=tenant_id, merchant=merchant, channel=channel, keys=[key], owned=owned
+    )
+    return found.get(key, NO_SENDER)
 
 
 def choose_from(

@@ -18,7 +18,7 @@ _SWEEP = text(
     f"""
     WITH stalled AS (
         SELECT tenant_id, id, merchant_id FROM message
-         WHERE completed_at IS NULL AND sweep_at <= :now
+         WHERE completed_at IS NULL AND sweep_at <= :now AND chunk_id IS NULL
          ORDER BY sweep_at LIMIT :most FOR UPDATE SKIP LOCKED
     )
     UPDATE message m
@@ -37,7 +37,10 @@ _SWEEP = text(
 async def take_stalled(
     db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
 ) -> Sequence[SendStart]:
-    """Return messages of all tenants that are due for sweeping, and schedule their next sweep."""
+    """Return messages of all tenants that are due for sweeping, and schedule their next sweep.
+
+    Those that a chunk sends are left out, here and below: their chunk is swept.
+    """
     rows = await db.execute(_SWEEP, {"now": now, "grace": grace, "longest": longest, "most": most})
     return [start_of(row) for row in rows]
 
@@ -55,7 +58,7 @@ _SWEEP_UNSTARTED = text(
           LATERAL (
             SELECT id, row_number() OVER (ORDER BY ready_at, id) AS turn FROM message m
              WHERE completed_at IS NULL AND m.type = pair.type AND m.tenant_id = pair.tenant_id
-               AND ready_at <= :now AND sweep_at <= :now
+               AND ready_at <= :now AND sweep_at <= :now AND chunk_id IS NULL
              ORDER BY ready_at, id LIMIT :most) AS first
          ORDER BY urgency.priority, first.turn LIMIT :most
     ), stalled AS (

@@ -49,6 +49,11 @@ async def lock_record(db: WriteSession, record_key: RecordKey) -> None:
             record_key.idempotency_key,
         )
     )
+    await lock_name(db, name)
+
+
+async def lock_name(db: WriteSession, name: str) -> None:
+    """Lock a name until the transaction ends; waits as long as for an Idempotency-Key."""
     await db.execute(_LOCK, {"name": name, "patience": f"{KEY_WAIT.total_seconds()}s"})
 
 
@@ -60,7 +65,7 @@ async def find_record(db: WriteSession, record_key: RecordKey) -> IdempotencyRec
     )
 
 
-# Each part by a unique index; without an operation the last two find nothing.
+# Each part by a unique index; without an operation the last three find nothing.
 _USED = text(
     """
     SELECT fingerprint FROM idempotency_record
@@ -74,6 +79,10 @@ _USED = text(
     SELECT fingerprint FROM payment
      WHERE tenant_id = :tenant_id AND operation = :operation AND scope = :scope
        AND idempotency_key = :idempotency_key
+    UNION ALL
+    SELECT fingerprint FROM batch
+     WHERE tenant_id = :tenant_id AND :operation = 'send-batch' AND scope = :scope
+       AND idempotency_key = :idempotency_key
      LIMIT 1
     """
 )
@@ -84,7 +93,7 @@ async def find_used(db: ReadSession, record_key: RecordKey, operation: str | Non
 
     Args:
         record_key: the key on its route.
-        operation: what messages or payments of this route keep their keys under, if any do.
+        operation: what rows of this route's action keep their keys under, if they have any.
     """
     found: str | None = await db.scalar(_USED, {**asdict(record_key), "operation": operation})
     return found

@@ -10,6 +10,7 @@ from sqlmodel import col
 from models.errors import MerchantNotFound
 from models.tables.alert import Alert
 from models.tables.base import row_id
+from models.tables.batch import Batch
 from models.tables.consent import Consent, ConsentChange
 from models.tables.ledger import CreditAccount, LedgerEntry
 from models.tables.merchant import Merchant
@@ -118,6 +119,16 @@ def visible_messages(
         )
     )
     return _visible(statement, scope, messages.tenant_id, messages.merchant_id)
+
+
+def visible_batches(scope: CallerScope) -> Select[Batch, str]:
+    """Select batches, each with its merchant's external id."""
+    statement = select(Batch, col(Merchant.external_id)).join(
+        Merchant,
+        (col(Merchant.tenant_id) == col(Batch.tenant_id))
+        & (col(Merchant.id) == col(Batch.merchant_id)),
+    )
+    return _visible(statement, scope, Batch.tenant_id, Batch.merchant_id)
 
 
 def visible_voice_users(scope: CallerScope) -> Select[VoiceCredential, VoicePresence | None, str]:

@@ -66,6 +66,28 @@ def prefix_of(number: str) -> str:
     return number[:-_LAST_DIGITS]
 
 
+@dataclass(slots=True, kw_only=True)
+class SendTimes:
+    """When a destination was sent to, under the lock of its row."""
+
+    sent_at: Sequence[datetime]
+    expires_at: datetime | None = None
+    """From then on no limit counts any of the times; None if it was not sent to."""
+
+    def wait(self, limits: Sequence[Limit], now: datetime) -> int:
+        """Return 0 if one more send is allowed, else the seconds until it is."""
+        for limit in limits:
+            if sum(at > now - limit.span for at in self.sent_at) >= limit.most:
+                return seconds_to_wait(self.sent_at, limits, now)
+        return 0
+
+    def count(self, limits: Sequence[Limit], now: datetime) -> None:
+        """Count a send; times that no limit counts any more are dropped."""
+        longest = max(limit.span for limit in limits)
+        self.sent_at = [*(at for at in self.sent_at if at > now - longest), now]
+        self.expires_at = max(self.expires_at or now, now + longest)
+
+
 def seconds_to_wait(sent_at: Sequence[datetime], limits: Sequence[Limit], now: datetime) -> int:
     """Return after how many seconds one more send is within every limit; at least 1."""
     free_at = now

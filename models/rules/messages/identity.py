@@ -54,3 +54,5 @@ class SendStart(MessageIdentity):
     """The integrator's id of the merchant; empty for the tenant itself."""
     channel: Channel
     type: MessageType
+    chunk_id: int | None = None
+    """Row id of the chunk that sends it; then no workflow of its own is to be started."""

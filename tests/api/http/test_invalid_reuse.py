@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from api.services.used_keys import OPERATIONS
 from tests.api.billing.test_billing import UPGRADE
-from tests.api.integrator import CONSENT, DIRECT, EMAIL, GYM, SMS, VOICE, Integrator
+from tests.api.integrator import BATCH, CONSENT, DIRECT, EMAIL, GYM, SMS, VOICE, Integrator
 from tests.api.scopes import PRESENCE
 from tests.messaging import BRAND
 
@@ -49,6 +49,9 @@ async def test_a_used_key_of_a_send_with_an_invalid_body_is_422(gym: Integrator,
         ("/email/send", DIRECT, {**DIRECT, "to": []}),
         ("/voice/tts-calls", VOICE, {**VOICE, "text": ""}),
         ("/billing/upgrade", UPGRADE, {**UPGRADE, "units": 0}),
+        ("/messages/batch", BATCH, {**BATCH, "channel": "FAX"}),
+        ("/messages/batch", BATCH, {**BATCH, "messages": []}),
+        ("/messages/batch", BATCH, {**BATCH, "messages": [7]}),
         ("/consents", CONSENT, {**CONSENT, "status": "MAYBE"}),
         ("/consents", CONSENT, {**CONSENT, "contact": "nobody"}),
         ("/merchants", GYM, {**GYM, "smsLimit": -1}),

@@ -66,6 +66,7 @@ async def _streamed(size: int) -> AsyncIterator[bytes]:
         ("/messages/email", 4 * MIB),
         ("/email/send", 4 * MIB),
         ("/messages/quote", 4 * MIB),
+        ("/messages/batch", 10 * MIB),
     ],
 )
 async def test_each_route_has_its_limit(integrator: Integrator, path: str, limit: int) -> None:

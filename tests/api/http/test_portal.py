@@ -16,7 +16,7 @@ PAGES = ("/", "/swagger-ui", "/v3/api-docs", "/v3/api-docs.yaml", "/assets/porta
 
 async def test_the_quickstart_carries_the_public_address(client: httpx.AsyncClient) -> None:
     page = (await client.get("/")).text
-    assert page.count('-X POST "https://sms.gym.test/api/v1/') == 13
+    assert page.count('-X POST "https://sms.gym.test/api/v1/') == 14
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from fastapi import FastAPI
 
+from tests.api.http.references import resolved
+
 Operation = dict[str, Any]
 
 
@@ -52,6 +54,10 @@ def test_it_holds_the_catalogue_and_nothing_else(
         ("post", "/api/v1/messages/voice"),
         ("post", "/api/v1/messages/email"),
         ("post", "/api/v1/messages/{messageId}/cancel"),
+        ("post", "/api/v1/messages/batch"),
+        ("get", "/api/v1/messages/batch/{batchId}"),
+        ("get", "/api/v1/messages/batch/{batchId}/messages"),
+        ("post", "/api/v1/messages/batch/{batchId}/cancel"),
         ("get", "/api/v1/messages/{messageId}/recording"),
         ("post", "/api/v1/email/send"),
         ("get", "/api/v1/voice/tts-calls"),
@@ -108,6 +114,9 @@ def test_its_schemas_are_named_as_in_the_guide(document: dict[str, Any]) -> None
         "V1MerchantMessagingAssignmentRequest",
         "V1MerchantMessagingAssignmentView",
         "V1MerchantMessagingStatusView",
+        "V1BatchSendRequest",
+        "BatchView",
+        "BatchLineView",
         "DispatchResponse",
         "MessageView",
         "V1UsageReportResponse",
@@ -164,7 +173,7 @@ NO_CONTENT = {
 
 
 def test_every_error_is_a_problem_with_examples(
-    operations: dict[tuple[str, str], Operation],
+    document: dict[str, Any], operations: dict[tuple[str, str], Operation]
 ) -> None:
     for key, operation in operations.items():
         success = NO_CONTENT.get(key, "200")
@@ -172,8 +181,13 @@ def test_every_error_is_a_problem_with_examples(
         assert expected <= set(operation["responses"]), key
         for status, response in operation["responses"].items():
             if status != success:
-                assert list(response["content"]) == ["application/problem+json"], key
-                assert response["content"]["application/problem+json"]["examples"]
+                content = resolved(document, response)["content"]
+                assert list(content) == ["application/problem+json"], key
+                examples = content["application/problem+json"]["examples"]
+                assert examples, (key, status)
+                for code, example in examples.items():
+                    value = resolved(document, example)["value"]
+                    assert (value["code"], str(value["status"])) == (code, status), key
 
 
 async def test_every_operation_refuses_a_request_without_credentials(

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from tests.api.http.references import resolved
+
 Operation = dict[str, Any]
 
 VERBS = {
@@ -73,9 +75,11 @@ def test_every_parameter_and_header_is_described(document: dict[str, Any]) -> No
         for parameter in operation.get("parameters", []):
             assert parameter.get("description"), (name, parameter["name"])
         for status, response in operation["responses"].items():
-            assert response["description"], (name, status)
-            for header, facts in response.get("headers", {}).items():
-                assert facts["description"], (name, status, header)
+            answer = resolved(document, response)
+            assert answer["description"], (name, status)
+            for header, facts in answer.get("headers", {}).items():
+                described = resolved(document, facts)
+                assert described["description"], (name, status, header)
 
 
 def test_every_schema_and_tag_is_described(document: dict[str, Any]) -> None:

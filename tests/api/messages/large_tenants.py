@@ -24,6 +24,7 @@ ANY = MessageCriteria(
     recipient_key=None,
     type=None,
     idempotency_key=None,
+    batch_id=None,
     metadata={},
     since=None,
     before=None,
@@ -34,6 +35,8 @@ OFTEN = {"shop": "north"}
 """Metadata of every message."""
 EARLY = {"campaign": "spring"}
 """Of the older half."""
+LARGE_BATCH, SMALL_BATCH, NO_BATCH = 1, 2, 3
+"""Row ids of batches: of the older half but for the oldest message; of that; of none."""
 ONCE = {"orderId": "A-1001"}
 """Of the oldest message, which alone is MARKETING and has the key `once`."""
 
@@ -43,7 +46,7 @@ _MESSAGES = """
                          to_contact, sender, body, details, attributes, operation, scope,
                          idempotency_key, fingerprint, status, attempts, units, billed_units, month,
                          funded, held_allowance, held_credits, accepted_at, due_at, sweep_at,
-                         completed_at)
+                         completed_at, batch_id)
     SELECT :t, 'SIMULATOR', :m, 'SMS', CASE WHEN n = 1 THEN 'MARKETING' ELSE 'OTP' END,
            'k' || n % 1000, '+18135551234', '+18005550100', 'Hello', '{}',
            jsonb_build_object('shop', 'north',
@@ -55,7 +58,8 @@ _MESSAGES = """
            CASE WHEN n = 1 OR :keyed THEN 'once' ELSE 'key-' || n END, repeat('0', 64),
            'DELIVERED', 1, 1, 1, '2026-05', FALSE, 0, 0,
            timestamptz '2026-05-20 11:00Z' + n * interval '10 min', '2026-05-20 11:00Z',
-           '2026-05-20 11:00Z', '2026-05-20 11:01Z'
+           '2026-05-20 11:00Z', '2026-05-20 11:01Z',
+           CASE WHEN n = 1 THEN 2 WHEN n <= CAST(:messages AS int) / 2 THEN 1 END
       FROM generate_series(1, CAST(:messages AS int)) AS n
 """
 _PAIRS = """

@@ -14,8 +14,11 @@ from models.session import Database
 from models.tables.base import row_id
 from tests.api.messages.large_tenants import (
     EARLY,
+    LARGE_BATCH,
+    NO_BATCH,
     OFTEN,
     ONCE,
+    SMALL_BATCH,
     START,
     Told,
     fill,
@@ -86,6 +89,18 @@ CASES: dict[str, tuple[MessageCriteria, int]] = {
         wanted(channel=Channel.SMS, before=START + timedelta(minutes=50)),
         4,
     ),
+    "a large batch": (wanted(batch_id=LARGE_BATCH), MOST),
+    "a small batch": (wanted(batch_id=SMALL_BATCH), 1),
+    "a batch without messages": (wanted(batch_id=NO_BATCH), 0),
+    "a large batch and a frequent status": (
+        wanted(batch_id=LARGE_BATCH, status=MessageStatus.DELIVERED),
+        MOST,
+    ),
+    "a large batch and a rare type": (
+        wanted(batch_id=LARGE_BATCH, type=MessageType.MARKETING),
+        0,
+    ),
+    "a large batch and a rare contact": (wanted(batch_id=LARGE_BATCH, contact_key="k1"), 4),
     "a key": (wanted(idempotency_key="key-77"), 1),
     "a key that others use often": (wanted(idempotency_key="once"), 1),
     "a key of no message": (wanted(idempotency_key="none"), 0),
@@ -126,7 +141,7 @@ async def test_few_rows_are_read(large: Large, case: str, of_merchant: bool) -> 
 
 @pytest.mark.parametrize(
     "case",
-    ["a frequent pair", "a frequent type", "a pair of old messages", "no filter"],
+    ["a frequent pair", "a frequent type", "a pair of old messages", "no filter", "a large batch"],
 )
 async def test_a_later_page_does_not_read_the_earlier_ones(large: Large, case: str) -> None:
     async with large.database.read() as db:
@@ -158,6 +173,7 @@ async def test_a_later_page_does_not_read_the_earlier_ones(large: Large, case: s
             "contact_key = 'k7' AND type = 'OTP'",
         ),
         (wanted(recipient_key="also"), "TRUE"),
+        (wanted(batch_id=LARGE_BATCH), "batch_id = 1"),
         (wanted(recipient_key="k7"), "contact_key = 'k7'"),
         (wanted(status=MessageStatus.DELIVERED, contact_key="k7"), "contact_key = 'k7'"),
         (wanted(), "TRUE"),
@@ -200,6 +216,7 @@ async def test_the_statements_of_a_list_by_every_filter_are_short_enough_to_be_p
         recipient_key="k1",
         type=MessageType.OTP,
         idempotency_key="key-1",
+        batch_id=LARGE_BATCH,
         metadata=OFTEN,
         since=START,
         before=START,

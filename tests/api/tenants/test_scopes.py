@@ -45,7 +45,7 @@ MAKE_MERCHANT: Route = ("POST", "/api/v1/merchants")
 BY_ID = [
     route
     for route in ROUTES
-    if any(f"{{{name}}}" in route[1] for name in ("messageId", "keyId", "webhookId"))
+    if any(f"{{{name}}}" in route[1] for name in ("messageId", "batchId", "keyId", "webhookId"))
 ]
 NAMED = [
     route

@@ -79,6 +79,10 @@ def test_the_statements_that_write_a_status_are_these() -> None:
     assert writers == {
         "acceptance._ACCEPT",
         "acceptance._METER",
+        "batches.acceptance._INSERT",
+        "batches.chunk_claims._CLAIM",
+        "batches.chunk_conclusions._CONCLUDE",
+        "batches.chunk_settlement._END",
         "conclude._CONCLUDE",
         "dispatch._CLAIM",
         "late_reports._CORRECT",

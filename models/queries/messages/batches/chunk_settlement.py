@@ -1,0 +1,155 @@
+"""Ends several messages alike: status, ledger, usage and totals in one statement."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import text
+
+from models.enums import OPEN, TERMINAL
+from models.queries.accounts.spending import book
+from models.queries.billing.allowances import LIMIT
+from models.queries.billing.usage_days import DayIsClosed
+from models.queries.billing.usage_posting import TOO_LATE, lock_days
+from models.queries.messages.settlement import LedgerBroken, warn
+from models.queries.messages.settlement_facts import LockedMessage
+from models.queries.messages.status_steps import may_step
+from models.rules.billing.periods import day_of
+from models.rules.messages.settlement import End
+from models.session import WriteSession
+
+# The statement of a single end, for messages with equal values: it moves each row as that one, and
+# locks rows in the same order: month, credits, messages, day. Each ledger entry has the balance as
+# if the messages had ended one after another. It is not used for single sends, because the driver
+# parses a statement of more than 4,096 bytes on each execution.
+_END = text(
+    f"""
+    WITH open AS (
+        SELECT id, funded FROM message
+         WHERE tenant_id = :tenant_id AND id = ANY(CAST(:message_ids AS bigint[]))
+           AND completed_at IS NULL
+    ), size AS (
+        SELECT count(*) AS n FROM open WHERE funded HAVING count(*) > 0
+    ), month AS (
+        UPDATE allowance_month
+           SET held = held - size.n * :held_allowance,
+               used = used + size.n * :captured_allowance,
+               credits_used = credits_used + size.n * :captured_credits
+          FROM size
+         WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
+           AND channel = :channel AND month = :month
+        RETURNING used, size.n
+    ), account AS (
+        UPDATE credit_account
+           SET held = held - month.n * :held_credits,
+               available = available + month.n * :released_credits
+          FROM month
+         WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = :channel
+        RETURNING available, held, month.n
+    ), ended AS (
+        UPDATE message
+           SET status = :status, error_code = :error_code, provider_code = :provider_code,
+               provider = COALESCE(:provider, provider), billed_units = :captured,
+               completed_at = :now
+          FROM open LEFT JOIN account ON TRUE
+         WHERE tenant_id = :tenant_id AND message.id = open.id
+           AND (account.available IS NOT NULL OR NOT open.funded)
+           AND ({may_step(OPEN, TERMINAL)} OR status = 'SENT' AND CAST(:status AS text) = 'SENT')
+        RETURNING message.id
+    ), entries AS (
+        INSERT INTO ledger_entry
+               (tenant_id, merchant_id, channel, kind, units, credit_units, balance, month,
+                message_id, at)
+        SELECT :tenant_id, :merchant_id, :channel, p.kind, p.units, p.credits,
+               account.available - (account.n - turns.turn + p.before) * :released_credits,
+               :month, turns.id, :now
+          FROM account, (SELECT id, row_number() OVER (ORDER BY id) AS turn FROM ended) AS turns,
+               (VALUES ('CAPTURE', CAST(:captured AS int), CAST(:captured_credits AS int), 1),
+                       ('RELEASE', :released, :released_credits, 0))
+               AS p (kind, units, credits, before)
+         WHERE p.units > 0
+         ORDER BY turns.turn, p.kind
+    ),
+    counted AS (
+        SELECT CASE WHEN EXISTS (SELECT 1 FROM usage_closing
+                                  WHERE tenant_id = :tenant_id AND day = CAST(:day AS date))
+                    THEN CAST(:today AS date) ELSE CAST(:day AS date) END AS day
+         WHERE CAST(:day AS date) IS NOT NULL
+    ), used AS (
+        INSERT INTO usage_record
+               (tenant_id, message_id, merchant_id, channel, provider, day, units, country,
+                cost_units, cost, carrier_fee, markup, priced_by, gap, state, recorded_at,
+                price_due_at)
+        SELECT :tenant_id, ended.id, :merchant_id, :channel, :provider, counted.day,
+               :captured, :country, :cost_units, :cost, :carrier_fee, :markup, :priced_by, :gap,
+               :usage_state, :now, :price_due_at
+          FROM ended, counted
+        ON CONFLICT (tenant_id, message_id) DO NOTHING
+        RETURNING *
+    ), totals AS (
+        INSERT INTO usage_day AS t
+               (tenant_id, day, merchant_id, channel, messages, units, aws_cost, provider_cost,
+                carrier_fees, markup, delivered, failed)
+        SELECT tenant_id, day, merchant_id, channel, count(*), sum(units),
+               CASE WHEN :aws THEN sum(cost + carrier_fee) ELSE 0 END,
+               CASE WHEN :aws THEN 0 ELSE sum(cost + carrier_fee) END, sum(carrier_fee),
+               sum(markup), count(*) * :delivered, count(*) * :failed
+          FROM used GROUP BY tenant_id, day, merchant_id, channel
+        ON CONFLICT (tenant_id, day, merchant_id, channel) DO UPDATE
+           SET messages = t.messages + excluded.messages, units = t.units + excluded.units,
+               aws_cost = t.aws_cost + excluded.aws_cost,
+               provider_cost = t.provider_cost + excluded.provider_cost,
+               carrier_fees = t.carrier_fees + excluded.carrier_fees,
+               markup = t.markup + excluded.markup,
+               delivered = t.delivered + excluded.delivered,
+               failed = t.failed + excluded.failed
+    ), applied AS (
+        UPDATE receipt SET applied_at = :now FROM ended
+         WHERE tenant_id = :tenant_id AND message_id = ended.id AND applied_at IS NULL
+           AND receipt.id = ANY(CAST(:receipts AS bigint[]))
+    )
+    SELECT (SELECT count(*) FROM open) AS moved, (SELECT count(*) FROM ended) AS booked,
+           {TOO_LATE} AS too_late,
+           (SELECT used FROM month) AS used,
+           (SELECT available + held FROM account) AS remaining,
+           (SELECT {LIMIT}
+              FROM merchant WHERE tenant_id = :tenant_id AND id = :merchant_id) AS allowance
+    """  # noqa: S608 - every value is a parameter
+)
+
+
+async def end_alike(
+    db: WriteSession, messages: Sequence[LockedMessage], values: Mapping[str, Any], end: End
+) -> int:
+    """End messages whose `values_of` are the same; return how many had not ended before.
+
+    Their locks were taken together. Messages of another month must not be ended in the same
+    transaction, and those of an earlier day first.
+
+    Raises:
+        LedgerBroken: a bug.
+        DayIsClosed: the clock of this process is slow; a retry succeeds.
+    """
+    first = messages[0]
+    if end.day is not None:
+        await lock_days(db, first, {end.day, day_of(values["now"])})
+    row = (
+        await db.execute(
+            _END,
+            {
+                **values,
+                "message_ids": [message.message_id for message in messages],
+                "receipts": [id for message in messages for id in message.receipts],
+            },
+        )
+    ).one()
+    ended: int = row.booked
+    if row.moved != ended:
+        raise LedgerBroken
+    if ended and row.too_late:
+        raise DayIsClosed
+    guarded = [message.message_id for message in messages if message.guarded]
+    if ended and guarded:
+        await book(db, tenant_id=first.tenant_id, message_ids=guarded)
+    if ended:
+        await warn(db, first, end, row, values, ended=ended)
+    return ended
