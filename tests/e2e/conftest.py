@@ -15,7 +15,6 @@ from models.session import Database
 from tests.contacts import CONTACT_KEYS
 from tests.e2e.harness import Harness, Integrator
 from tests.factories import load_sample
-from tests.growth.plans import log_plans_of
 from tests.stack import Stack, async_url, make_database
 from workflows.payloads import data_converter
 
@@ -36,7 +35,6 @@ async def harness(
 ) -> AsyncIterator[Harness]:
     """A running stack with the sample's rate card."""
     url = make_database(postgres, "e2e")
-    log_plans_of(url)
     database = Database(async_url(url), pool_size=5, contact_keys=CONTACT_KEYS)
     await load_sample(database)
     with Stack(url, own_temporal.address, tmp_path_factory.mktemp("e2e")) as stack:

@@ -7,7 +7,7 @@ foreign keys as well, with the rows and the buffers that they read.
 import json
 import re
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,24 +70,10 @@ class Executed:
     buffers: int
     scans: tuple[Scan, ...]
 
-    def problems(
-        self, *, small: Collection[str], rows: int, buffers: int, exempt: Collection[str] = ()
-    ) -> list[str]:
-        """Return what reads more than is bounded: whole tables, many rows, or many buffers.
-
-        Args:
-            small: tables that may be read from end to end.
-            exempt: statements that may read more rows and buffers.
-        """
+    def problems(self, *, rows: int, buffers: int) -> list[str]:
+        """Return the scans that read more rows than that, and whether it reads more buffers."""
         found = [
-            f"{self.name} reads all of {scan.table}"
-            for scan in self.scans
-            if scan.whole and scan.table not in small
-        ]
-        if self.name in exempt:
-            return found
-        found += [
-            f"{self.name} reads {scan.rows} rows of {scan.table}"
+            f"{self.name} reads {scan.rows} rows of {scan.table}, by {scan.node}"
             for scan in self.scans
             if scan.rows > rows
         ]

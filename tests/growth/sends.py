@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -27,7 +27,7 @@ class Sender:
     owner: Owner
 
     async def send_each_kind(self) -> None:
-        """Send by every channel; let one be refused, one be lost and one be canceled."""
+        """Send by every channel and as a batch; one is refused, one lost and one canceled."""
         orders = {"orderId": "A-1", "shop": "north"}
         ended = [
             await self._sms("1234", type="OTP"),
@@ -43,7 +43,8 @@ class Sender:
         waiting = await self._sms("1234", sendAt=later.isoformat())
         await self._post(f"/messages/{waiting}/cancel")
         for message in [*ended, waiting]:
-            await self._end_of(message)
+            await self._until(f"/messages/{message}", TERMINAL)
+        await self._batch()
 
     async def _sms(self, last_four: str, **fields: object) -> str:
         plain = {"to": _number(last_four), "message": "Your code is 123456"}
@@ -61,18 +62,28 @@ class Sender:
         message_id: str = answer["messageId"]
         return message_id
 
+    async def _batch(self) -> None:
+        """Send a batch: one line is refused, one message is undelivered, one is lost."""
+        plain = {"message": "Your code is 123456", "type": "TRANSACTIONAL"}
+        lines = [{"to": _number(last), **plain} for last in ("1234",) * 7 + ("9001", "9004")]
+        lines.append({"to": "nobody", **plain})
+        body = {"merchantId": self.owner.merchant, "channel": "SMS", "messages": lines}
+        path = f"/messages/batch/{(await self._post('/messages/batch', body))['batchId']}"
+        await self._until(path, {"COMPLETED"})
+
     async def _post(self, path: str, body: object = None) -> Any:
         url = f"{self.api_url}/api/v1{path}"
         answer = await self.http.post(url, json=body, headers=self.owner.headers)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def _end_of(self, message_id: str) -> None:
-        url = f"{self.api_url}/api/v1/messages/{message_id}"
+    async def _until(self, path: str, statuses: Collection[str]) -> None:
+        """Wait until what is read there has one of these statuses."""
+        url = f"{self.api_url}/api/v1{path}"
         until = time.monotonic() + _PATIENCE
         while True:
             answer = await self.http.get(url, headers=self.owner.headers)
-            if answer.json()["status"] in TERMINAL:
+            if answer.json()["status"] in statuses:
                 return
             assert time.monotonic() < until, answer.text
             await asyncio.sleep(0.1)

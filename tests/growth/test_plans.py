@@ -15,8 +15,6 @@ from tests.factories import make_message, make_owner, new_message, unique
 from tests.growth.plans import Executed, Scan, log_plans_of, recorded
 from tests.stack import async_url, make_database
 
-NOTHING_SMALL: frozenset[str] = frozenset()
-
 
 @pytest.fixture(scope="module")
 def own_url(postgres: EmbeddedPostgres) -> str:
@@ -72,9 +70,9 @@ async def test_a_scan_of_a_whole_table_is_found(
     assert read.name == "SELECT count(*) FROM message WHERE body <> 'Hello'"
     [scan] = read.scans
     assert (scan.whole, scan.table, scan.rows >= 3) == (True, "message", True)
-    found = read.problems(small=NOTHING_SMALL, rows=1000, buffers=1000)
-    assert found == [f"{read.name} reads all of message"]
-    assert read.problems(small={"message"}, rows=1000, buffers=1000) == []
+    found = read.problems(rows=2, buffers=1000)
+    assert found == [f"{read.name} reads {scan.rows} rows of message, by Seq Scan"]
+    assert read.problems(rows=1000, buffers=1000) == []
 
 
 async def test_a_look_up_by_key_reads_one_row(
@@ -98,17 +96,10 @@ async def test_a_look_up_by_key_reads_one_row(
         (Executed("s", "", 10, (Scan("Index Scan", "message", 10),)), []),
         (
             Executed("s", "", 10, (Scan("Index Scan", "message", 11),)),
-            ["s reads 11 rows of message"],
+            ["s reads 11 rows of message, by Index Scan"],
         ),
         (Executed("s", "", 11, ()), ["s reads 11 buffers"]),
-        (Executed("s", "", 1, (Scan("Seq Scan", "message", 0),)), ["s reads all of message"]),
     ],
 )
 def test_what_exceeds_a_bound_is_a_problem(executed: Executed, problems: list[str]) -> None:
-    assert executed.problems(small=NOTHING_SMALL, rows=10, buffers=10) == problems
-
-
-def test_an_exempt_statement_may_read_more_but_no_whole_table() -> None:
-    executed = Executed("s", "", 99, (Scan("Seq Scan", "message", 99),))
-    found = executed.problems(small=NOTHING_SMALL, rows=10, buffers=10, exempt={"s"})
-    assert found == ["s reads all of message"]
+    assert executed.problems(rows=10, buffers=10) == problems
