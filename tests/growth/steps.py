@@ -120,13 +120,20 @@ class Steps:
     async def _sweep(self) -> None:
         """Look for what is due, as the sweeper does."""
         now = datetime.now(UTC)
-        spans = {"grace": _MINUTE, "longest": _MINUTE, "most": _MOST}
         async with self.database.transaction() as db:
-            await sweep_messages.take_unstarted(db, now=now, **spans)
-            await sweep_messages.take_stalled(db, now=now, **spans)
+            await sweep_messages.take_unstarted(
+                db, now=now, grace=_MINUTE, longest=_MINUTE, most=_MOST
+            )
+            await sweep_messages.take_stalled(
+                db, now=now, grace=_MINUTE, longest=_MINUTE, most=_MOST
+            )
             await receipts.take_open(db, now=now, grace=_MINUTE, most=_MOST)
-            await sweep_batches.take_stalled_batches(db, now=now, **spans)
-            await sweep_chunks.take_stalled_chunks(db, now=now, **spans)
+            await sweep_batches.take_stalled_batches(
+                db, now=now, grace=_MINUTE, longest=_MINUTE, most=_MOST
+            )
+            await sweep_chunks.take_stalled_chunks(
+                db, now=now, grace=_MINUTE, longest=_MINUTE, most=_MOST
+            )
         async with self.database.read() as db:
             await sender_queue.nonempty_queues(db)
             await watcher.read_health(db, now - timedelta(minutes=5))
