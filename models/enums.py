@@ -61,16 +61,12 @@ OPEN: Final = frozenset(MessageStatus) - TERMINAL
 
 
 class BatchStatus(StrEnum):
-    """Status of a batch."""
+    """Status of a batch: see `models.rules.messages.batches.status`."""
 
     ACCEPTING = "ACCEPTING"
-    """Some of its lines are neither accepted nor refused yet."""
     SENDING = "SENDING"
-    """Some of its messages are not completed."""
     COMPLETED = "COMPLETED"
-    """All of its messages are completed."""
     CANCELED = "CANCELED"
-    """It was canceled; messages that a provider had taken before may still be open."""
 
 
 class ErrorCode(StrEnum):

@@ -1,7 +1,9 @@
 """Builds the worker's activities with their dependencies."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from temporalio.client import Client
@@ -10,7 +12,7 @@ from activities.billing.close_days import Closing
 from activities.billing.payments import Payments
 from activities.messages.account_health import AccountHealth
 from activities.messages.batches.dispatch_chunk import ChunkDispatching
-from activities.messages.batches.leaving import Leaving
+from activities.messages.batches.leaving import Leaver, Leaving
 from activities.messages.batches.settle_chunk import ChunkSettlement
 from activities.messages.dispatch import Dispatching
 from activities.messages.inline_report_wait import InlineReportWait
@@ -44,6 +46,7 @@ from api.services.webhooks.event_bodies import EventBodies
 from cli.worker.batches import BatchParts, assemble_batches
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.sip import SipSecrets
+from models.rules.waits import SendWaits
 from models.session import Database
 from models.settings import IncompleteSettings, Settings
 from providers import kamailio
@@ -112,9 +115,7 @@ def assemble(
         sweep_grace=settings.sweep_grace,
         health=health,
     )
-    leaving = Leaving(
-        batches, lambda send, delay: start_send(client, send, settings.send_waits, delay=delay)
-    )
+    leaving = Leaving(batches, partial(_start_leaver, client, settings.send_waits))
     return Parts(
         dispatching=dispatching,
         chunk_dispatching=ChunkDispatching(
@@ -169,6 +170,13 @@ def assemble(
         account_health=health,
         counted_failures=CountedFailures(database),
     )
+
+
+async def _start_leaver(client: Client, waits: SendWaits, leaver: Leaver) -> bool:
+    """Start the workflow of a member that has left its chunk."""
+    if leaver.poll_is_due:
+        waits = replace(waits, report_wait=timedelta(milliseconds=100))
+    return await start_send(client, leaver.send, waits, delay=leaver.delay)
 
 
 def _sweep_tasks(

@@ -97,6 +97,13 @@ def test_the_api_needs_the_servers_secret() -> None:
     assert told("api", HEXAVOX_SERVER_SECRET="") == (2, line)
 
 
+def test_a_worker_of_batches_without_a_server_secret_does_not_start() -> None:
+    line = (
+        "hexavox: HEXAVOX_SERVER_SECRET is not set: it signs the links in the e-mails of batches.\n"
+    )
+    assert told("worker", HEXAVOX_SERVER_SECRET="") == (2, line)
+
+
 def test_the_simulator_runs_in_production_only_on_request() -> None:
     production = {"HEXAVOX_PROFILE": "production", "HEXAVOX_PUBLIC_URL": "http://api"}
     code, text = told("simulator", **production)

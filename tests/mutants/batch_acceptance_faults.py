@@ -96,6 +96,14 @@ FAULTS: Final = (
         _PAGES,
     ),
     Fault(
+        "the sender does not follow the message before it in a batch",
+        "api/services/messages/batches/page_lines.py",
+        "independent",
+        "return read[:place]",
+        "return read",
+        ("tests/batches/accepting/test_live.py",),
+    ),
+    Fault(
         "a message that is being sent is canceled with its batch",
         f"{_QUERIES}/cancellation.py",
         "cancel_some",

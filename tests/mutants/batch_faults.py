@@ -59,14 +59,6 @@ FAULTS: Final = (
         _DISPATCH,
     ),
     Fault(
-        "an id that belongs to another attempt proves a member's",
-        _CONCLUSIONS,
-        "_CONCLUDE",
-        "AND other.provider_message_id = answer.told_id",
-        "AND FALSE",
-        ("tests/batches/sending/test_dispatching_chunks.py",),
-    ),
-    Fault(
         "a paced sender is not paced in a chunk",
         _PLAIN,
         "_is_plain",

@@ -4,6 +4,7 @@ from typing import Final
 
 from tests.mutants import (
     batch_acceptance_faults,
+    batch_api_faults,
     batch_faults,
     border_faults,
     health_faults,
@@ -28,4 +29,5 @@ FAULTS: Final = (
     *smtp_faults.FAULTS,
     *webhook_faults.FAULTS,
     *batch_acceptance_faults.FAULTS,
+    *batch_api_faults.FAULTS,
 )

@@ -186,18 +186,16 @@ PATHS: Final = [
 
 async def record(client: Client, name: str) -> dict[str, Any]:
     """Run one path and return its history."""
+    serve = partial(_worker, client, workflows=WORKFLOWS)
     if name == SWEEPER:
         history = await _record_sweeper(client)
     elif name == SENDER_QUEUE:
         history = await _record_sender_queue(client)
     elif name in chunks.PATHS:
-        serve = partial(_worker, client, workflows=WORKFLOWS)
         history = await chunks.record_chunk(client, name, _WAITS, serve)
     elif name in registrations.PATHS:
-        serve = partial(_worker, client, workflows=WORKFLOWS)
         history = await registrations.record_workflow(client, name, serve, _timers_set)
     elif name in webhooks.PATHS:
-        serve = partial(_worker, client, workflows=WORKFLOWS)
         history = await webhooks.record_webhooks(client, name, serve, _timers_set)
     elif name == PROVISION:
         history = await _record_provision(client)
@@ -206,8 +204,7 @@ async def record(client: Client, name: str) -> dict[str, Any]:
     elif name == WATCHER:
         history = await _record_watcher(client)
     elif name.startswith("upgrade."):
-        path = name.removeprefix("upgrade.")
-        history = await record_upgrade(client, path, _worker, _timers_set)
+        history = await record_upgrade(client, name.removeprefix("upgrade."), _worker, _timers_set)
     else:
         path = name.removeprefix("send-message.")
         history = await _record_send(client, path, SENDS[path])

@@ -21,6 +21,9 @@ _PAGES: Final = 5
 _AT_ONCE: Final = 2
 """Batches whose lines one worker accepts at the same time: it takes processor time."""
 
+_TURN_LATER: Final = timedelta(seconds=1)
+"""When a batch is tried again that a busy worker does not accept; it holds no slot meanwhile."""
+
 _CLOCKS_APART: Final = timedelta(minutes=1)
 """How far the clocks of Temporal and of the workers may differ."""
 
@@ -56,17 +59,24 @@ class AcceptingLines:
         started here. The sweeper starts the messages of chunks that were never started.
         """
         batch = BatchKey(tenant_id=step.tenant_id, batch_id=step.batch_id, public_id=step.public_id)
-        accepted = refused = 0
-        async with heartbeats(), self._turns:
+        async with heartbeats():
             if activity.info().attempt > 1:
                 await self._start(await self._earlier_chunks(batch), step.waits)
-            for _ in range(_PAGES):
-                page = await self._acceptance.accept_page(batch)
-                accepted += page.accepted
-                refused += page.refused
-                await self._start(page.chunks, step.waits)
-                if not page.goes_on:
-                    break
+            if self._turns.locked():
+                return AcceptLinesResult(wait=_TURN_LATER)
+            async with self._turns:
+                return await self._accept(batch, step.waits)
+
+    async def _accept(self, batch: BatchKey, waits: SendWaits) -> AcceptLinesResult:
+        """Decide pages, and start the chunks of each."""
+        accepted = refused = 0
+        for _ in range(_PAGES):
+            page = await self._acceptance.accept_page(batch)
+            accepted += page.accepted
+            refused += page.refused
+            await self._start(page.chunks, waits)
+            if not page.goes_on:
+                break
         return AcceptLinesResult(
             accepted=accepted,
             refused=refused,

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -14,8 +15,20 @@ from workflows.messages.batches.chunk_types import ChunkStep, SettleChunkStep
 
 log = logging.getLogger(__name__)
 
-StartSend: TypeAlias = Callable[[SendStart, timedelta | None], Awaitable[object]]
-"""Starts the workflow of a send, whose first task waits for the given time."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaver:
+    """A member that has left its chunk."""
+
+    send: SendStart
+    delay: timedelta | None
+    """The first task of its workflow waits for this time."""
+    poll_is_due: bool
+    """Its report was awaited for long enough: its workflow polls at once."""
+
+
+StartSend: TypeAlias = Callable[[Leaver], Awaitable[object]]
+"""Starts the workflow of a member that has left."""
 
 _STARTS_AT_ONCE: Final = 10
 
@@ -35,6 +48,8 @@ class Leaving:
         step: ChunkStep | SettleChunkStep,
         message_ids: Collection[int],
         not_before: Mapping[int, datetime] | None = None,
+        *,
+        poll_is_due: bool = False,
     ) -> int:
         """Take members out of the chunk; return how many left.
 
@@ -52,25 +67,30 @@ class Leaving:
                 message_ids=sorted(message_ids),
                 now=datetime.now(UTC),
             )
-        await self._start_all(sends, not_before or {})
+        now, delayed = datetime.now(UTC), not_before or {}
+        await self._start_all(
+            [
+                Leaver(
+                    send=send,
+                    delay=_until(delayed.get(send.message_id), now),
+                    poll_is_due=poll_is_due,
+                )
+                for send in sends
+            ]
+        )
         return len(sends)
 
-    async def _start_all(
-        self, sends: Sequence[SendStart], not_before: Mapping[int, datetime]
-    ) -> None:
+    async def _start_all(self, leavers: Sequence[Leaver]) -> None:
         """Start the workflows in order, a few at a time; a failure ends this."""
-        coming = iter(sends)
+        coming = iter(leavers)
 
         async def start_remaining() -> None:
-            for send in coming:
-                until = not_before.get(send.message_id)
-                wait = None if until is None else until - datetime.now(UTC)
-                delay = wait if wait is not None and wait > timedelta(0) else None
-                await asyncio.wait_for(self._start(send, delay), _START_PATIENCE)
+            for leaver in coming:
+                await asyncio.wait_for(self._start(leaver), _START_PATIENCE)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(_STARTS_AT_ONCE, len(sends))):
+                for _ in range(min(_STARTS_AT_ONCE, len(leavers))):
                     group.create_task(start_remaining())
         except* Exception as errors:
             log.warning(
@@ -78,3 +98,8 @@ class Leaving:
                 " starts them",
                 extra={"reason": type(errors.exceptions[0]).__name__},
             )
+
+
+def _until(at: datetime | None, now: datetime) -> timedelta | None:
+    """Return the wait until a time; None if it has come."""
+    return None if at is None or at <= now else at - now

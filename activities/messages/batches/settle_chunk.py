@@ -58,7 +58,7 @@ class ChunkSettlement:
         after = await self._open_members(step)
         if step.leave:
             others = [*after.unsent, *after.unanswered, *after.settleable, *after.awaited]
-            left += await self._leaving.leave(step, others)
+            left += await self._leaving.leave(step, others, poll_is_due=True)
             after = OpenMembers(unsent=[], unanswered=[], settleable=[], awaited=[])
         return ChunkResult(
             unsent=len(after.unsent),

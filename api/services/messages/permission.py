@@ -94,7 +94,10 @@ class Permissions:
         results: list[Permission | HexavoxError] = []
         if not drafts:
             return results
-        keys = [draft.contact_keys(self._database.contact_keys) for draft in drafts]
+        keys = []
+        for draft in drafts:  # each takes a while here and below: other tasks run in between
+            await asyncio.sleep(0)
+            keys.append(draft.contact_keys(self._database.contact_keys))
         wanted = {contact_key for (contact_key,) in keys}
         async with self._database.read() as db:
             found = await send_policy.find_policies(
@@ -106,7 +109,7 @@ class Permissions:
             )
             reads = _reads(db, caller, drafts[0], wanted)
             for draft, contact_keys, at in zip(drafts, keys, wanted_at, strict=True):
-                await asyncio.sleep(0)  # each takes a while, so that other tasks run in between
+                await asyncio.sleep(0)
                 try:
                     policy = found[contact_keys[0]]
                     permission = await self._checked(reads, caller, draft, policy, contact_keys, at)

@@ -138,7 +138,8 @@ async def test_a_merchants_own_key_and_other_tenants_have_keys_of_their_own(
 
 @pytest.mark.parametrize("key", ["", "a b", "ж".encode().decode("latin-1"), "k" * 256])
 async def test_a_key_that_is_none_is_400(gym: Integrator, database: Database, key: str) -> None:
-    headers = {**gym.headers, "Idempotency-Key": key.encode("latin-1")}
-    refused = await gym.client.post(f"/api/v1{PATH}", json=batch(1), headers=headers)
+    headers = [*gym.headers.items(), ("Idempotency-Key", key)]
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+    refused = await gym.client.post(f"/api/v1{PATH}", json=batch(1), headers=raw)
     assert (refused.status_code, refused.json()["code"]) == (400, "VALIDATION_FAILED")
     assert await stored(database, gym.tenant_id) == []

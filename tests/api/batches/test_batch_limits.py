@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -12,6 +13,8 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from api.http.limits.rate_limits import RequestLimits
+from models.enums import Channel
+from models.queries.messages.batches.store import NewBatch, insert_batch, lock_undecided
 from models.rules.tenants.token_bucket import Limit
 from models.session import Database
 from tests.api.batches.bodies import PATH, batch, ndjson, send, stored
@@ -41,6 +44,45 @@ async def test_of_many_at_once_two_are_stored(gym: Integrator, database: Databas
     answers = await asyncio.gather(*(gym.post(PATH, batch(50)) for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [200] * 2 + [429] * 6
     assert len(await stored(database, gym.tenant_id)) == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [(["a", "b"], (429, "TOO_MANY_BATCHES")), (["k"], (422, "IDEMPOTENCY_KEY_REUSED"))],
+)
+async def test_what_another_process_stores_at_the_same_time_is_seen(
+    gym: Integrator, database: Database, keys: list[str], expected: tuple[int, str]
+) -> None:
+    async with database.transaction() as db:
+        await lock_undecided(db, gym.tenant_id)
+        asking = asyncio.create_task(gym.post(PATH, batch(1), key="k"))
+        waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        while not asking.done() and not await db.scalar(waiting):  # noqa: ASYNC110 - a lock of Postgres
+            await asyncio.sleep(0.01)
+        merchant = await db.scalar(
+            text("SELECT id FROM merchant WHERE tenant_id = :t"), {"t": gym.tenant_id}
+        )
+        for key in keys:
+            await insert_batch(db, other_batch(gym.tenant_id, int(merchant), key))
+    refused = await asking
+    assert (refused.status_code, refused.json()["code"]) == expected
+    assert len(await stored(database, gym.tenant_id)) == len(keys)
+
+
+def other_batch(tenant_id: int, merchant_id: int, key: str) -> NewBatch:
+    now = datetime.now(UTC)
+    return NewBatch(
+        tenant_id=tenant_id,
+        merchant_id=merchant_id,
+        channel=Channel.SMS,
+        scope="",
+        idempotency_key=key,
+        fingerprint="0" * 64,
+        key_base=key,
+        total=1,
+        created_at=now,
+        sweep_at=now,
+    )
 
 
 async def test_tenants_do_not_share_the_limit(

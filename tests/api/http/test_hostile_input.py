@@ -275,6 +275,31 @@ async def test_a_flood_is_refused_by_one_error(integrator: Integrator, name: str
     assert (problem["detail"], len(problem["errors"])) == (detail, 1)
 
 
+@pytest.mark.parametrize("path", ["/merchants", "/messages/sms", "/messages/batch", "/webhooks"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1e9999999999999999999",
+        "-1e9999999999999999999",
+        "1e-9999999999999999999",
+        "0e9999999999999999999",
+        "1.5E+99999999999999999999999999",
+        "1e999999999999999999",
+        "1e131073",
+        "1e-16384",
+        "0.1e-1001",
+        "12e1001",
+    ],
+)
+async def test_a_number_of_another_magnitude_is_400(
+    integrator: Integrator, path: str, number: str
+) -> None:
+    answer = await integrator.send_raw(path, f'{{"smsLimit":{number}}}'.encode())
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (400, "VALIDATION_FAILED")
+    assert problem["detail"] == "body: a number is too large or too small"
+
+
 async def test_at_most_50_errors_are_listed(integrator: Integrator) -> None:
     answer = await integrator.post("/merchants", {f"f{number}": 1 for number in range(200)})
     assert (answer.status_code, len(answer.json()["errors"])) == (400, 50)

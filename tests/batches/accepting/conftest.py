@@ -5,6 +5,7 @@ import pytest
 from models.session import Database
 from tests.api.conftest import (  # noqa: F401 - fixtures
     app,
+    batch_starter,
     client,
     clock,
     gym,

@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.messages.batches.cancel_members import CancelingMembers
 from models.enums import MessageStatus
+from models.queries.messages.batches.cancellation import cancel_some
 from models.rules.messages.batches.acceptance import BatchKey, DecidedPage
 from models.session import Database
 from tests.batches.accepting.harness import Batches, number, sms
@@ -85,6 +86,25 @@ async def test_only_messages_that_wait_are_canceled(
     assert await cancel_members(batches, owner, batch, temporal_client) == 0
     statuses = [message.status for message in await batches.messages(owner.tenant_id)]
     assert statuses == [MessageStatus.SENDING] * 2 + [MessageStatus.CANCELED] * 4
+    await check_laws(database, owner, [(0, 1000)])
+
+
+async def test_a_message_that_is_claimed_before_it_is_locked_is_not_canceled(
+    batches: Batches, database: Database
+) -> None:
+    owner = await make_owner(database)
+    lines = [sms(number(place)) for place in range(4)]
+    batch = await batches.store(owner.tenant_id, lines, merchant=owner.merchant)
+    await batches.accept_all(batch)
+    ids = [message.id for message in await batches.messages(owner.tenant_id)]
+    now = datetime.now(UTC)
+    async with database.transaction() as db:
+        await claim_once(db, owner.tenant_id, ids[1], now)
+    async with database.transaction() as db:
+        canceled, looked_at = await cancel_some(
+            db, tenant_id=owner.tenant_id, message_ids=ids, now=now
+        )
+    assert (canceled, looked_at) == ({ids[0], ids[2], ids[3]}, set(ids))
     await check_laws(database, owner, [(0, 1000)])
 
 

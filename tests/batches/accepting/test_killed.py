@@ -163,7 +163,11 @@ async def test_few_batches_are_accepted_at_once(batches: Batches, database: Data
     slow = Slow(database, real._permissions, real._admission, grace=timedelta(minutes=1))
     accepting = AcceptingLines(database, slow, Starter())
     all_stored = [await stored(batches) for _ in range(5)]
-    await asyncio.gather(*(run(accepting, batch) for _, batch in all_stored))
+    results = await asyncio.gather(*(run(accepting, batch) for _, batch in all_stored))
+    assert most == 2
+    assert [result.decided for result in results] == [True, True, False, False, False]
+    assert {result.wait for result in results[2:]} == {timedelta(seconds=1)}
+    await asyncio.gather(*(to_the_end(accepting, batch, attempt=1) for _, batch in all_stored))
     assert most == 2
     for _, batch in all_stored:
         assert (await batches.row(batch)).decided_at is not None

@@ -11,6 +11,7 @@ from api.http.auth import Caller
 from api.services.messages.drafts import Draft
 from api.services.messages.permission import Permission, Permissions, UnsubscribeLinks
 from api.services.messages.routed_senders import RoutedSenders
+from models.enums import Channel
 from models.errors import HexavoxError
 from models.rules.messages.batches.acceptance import DecidedPage
 from models.session import Database
@@ -229,3 +230,16 @@ async def test_a_line_over_the_limit_of_a_single_send_is_refused(
     batch = await batches.store(owner.tenant_id, lines, merchant=owner.merchant)
     await batches.accept_all(batch)
     assert await batches.codes(batch) == ["PAYLOAD_TOO_LARGE", None]
+
+
+async def test_a_page_of_long_bodies_has_few_lines(batches: Batches, database: Database) -> None:
+    owner = await make_owner(database)
+    body = "ж" * 250_000
+    mail = {"subject": "Hi", "type": "TRANSACTIONAL", "body": body}
+    lines = [{**mail, "to": f"a{place}@example.com"} for place in range(6)]
+    batch = await batches.store(
+        owner.tenant_id, lines, merchant=owner.merchant, channel=Channel.EMAIL
+    )
+    pages = await batches.accept_all(batch)
+    assert [page.accepted for page in pages] == [4, 2]
+    assert {message.body for message in await batches.messages(owner.tenant_id)} == {body}

@@ -74,8 +74,8 @@ async def test_a_single_send_with_the_key_of_a_line_is_one_action_with_it(
         body = {**lines[place], "merchantId": "gym-a"}
         return await gym.post("/messages/sms", body, key=f"b/{place + 1}")
 
-    *answers, _ = await asyncio.gather(
-        *(send(place) for place in range(40)), persist(batches, batch, page=6)
+    answers, _ = await asyncio.gather(
+        asyncio.gather(*(send(place) for place in range(40))), persist(batches, batch, page=6)
     )
     assert {answer.status_code for answer in answers} == {200}
     messages = await batches.messages(gym.tenant_id)

@@ -10,13 +10,12 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.messages.account_health import AccountHealth
 from activities.messages.batches.dispatch_chunk import ChunkDispatching
-from activities.messages.batches.leaving import Leaving
+from activities.messages.batches.leaving import Leaver, Leaving
 from activities.messages.batches.settle_chunk import ChunkSettlement
 from activities.messages.provider_slots import Slots
 from models.enums import DeliveryMode, MessageStatus, ReportStatus
 from models.queries.messages import settlement, settlement_facts
 from models.queries.messages.receipts import StoredReceipt
-from models.rules.messages.identity import SendStart
 from models.session import Database
 from models.tables.batch import Batch, MessageChunk
 from providers.ports.messages import MessageProvider
@@ -41,7 +40,7 @@ class Chunk:
 class ChunkHarness(Harness):
     """Everything that a test of a chunk needs.
 
-    `started` are the members that left a chunk, each with the delay of its own workflow.
+    `started` are the members that left a chunk.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class ChunkHarness(Harness):
         )
         self.slots = shared
         self.account = providers[0].account if providers else ""
-        self.started: list[tuple[SendStart, timedelta | None]] = []
+        self.started: list[Leaver] = []
         leaving = Leaving(database, self._start)
         self.chunks = ChunkDispatching(
             database,
@@ -76,13 +75,13 @@ class ChunkHarness(Harness):
         )
         self.settlement = ChunkSettlement(database, routes, leaving)
 
-    async def _start(self, send: SendStart, delay: timedelta | None) -> None:
-        self.started.append((send, delay))
+    async def _start(self, leaver: Leaver) -> None:
+        self.started.append(leaver)
 
     @property
     def started_ids(self) -> list[int]:
         """Row ids of the members that left a chunk."""
-        return [send.message_id for send, _ in self.started]
+        return [leaver.send.message_id for leaver in self.started]
 
     async def chunk(self, *recipients: str | int, **wanted: Any) -> Chunk:
         """Accept messages as members of a new chunk; a number stands for so many recipients."""

@@ -92,9 +92,10 @@ async def test_a_member_that_was_not_processed_goes_on_after_the_back_off(
 ) -> None:
     harness = ChunkHarness(database, owner, Scripted(answer))
     await harness.send(await harness.chunk(1))
-    [(_, delay)] = harness.started
-    assert delay is not None
-    assert timedelta(seconds=least - 1) < delay <= timedelta(seconds=least)
+    [leaver] = harness.started
+    assert leaver.delay is not None
+    assert timedelta(seconds=least - 1) < leaver.delay <= timedelta(seconds=least)
+    assert not leaver.poll_is_due
 
 
 async def test_the_next_account_takes_what_the_first_did_not_process_at_once(
@@ -103,8 +104,8 @@ async def test_the_next_account_takes_what_the_first_did_not_process_at_once(
     harness = ChunkHarness(database, owner, Scripted(NOT_PROCESSED), Scripted(name="two"))
     chunk = await harness.chunk(1)
     await harness.send(chunk)
-    [(_, delay)] = harness.started
-    assert delay is None
+    [leaver] = harness.started
+    assert leaver.delay is None
     await harness.dispatch(chunk.members[0])
     assert await harness.attempts(chunk.members[0]) == [
         ("one", A.NOT_PROCESSED),
@@ -243,6 +244,18 @@ async def test_an_id_that_two_attempts_get_proves_one_of_them(
     states = [state for _, state in await harness.states(chunk)]
     assert {*states} == {A.ACCEPTED, A.AMBIGUOUS}
     assert (result.awaited, result.left) == (1, 1)
+
+
+async def test_an_id_that_an_earlier_attempt_has_proves_nothing(
+    database: Database, owner: Owner
+) -> None:
+    provider = Scripted(Accepted(provider_message_id="taken"))
+    harness = ChunkHarness(database, owner, provider)
+    await harness.dispatch(await harness.accept())
+    chunk = await harness.chunk(1)
+    result = await harness.send(chunk)
+    assert await harness.states(chunk) == [(S.SENDING, A.AMBIGUOUS)]
+    assert (result.awaited, result.left) == (0, 1)
 
 
 async def test_a_report_before_the_answer_is_kept(database: Database, owner: Owner) -> None:

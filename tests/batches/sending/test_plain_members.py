@@ -86,10 +86,7 @@ async def test_a_member_that_may_not_be_sent_plainly_leaves(
     "wanted",
     [
         {"due_in": timedelta(hours=1)},
-        {
-            "accepted_at": datetime.now(UTC) - timedelta(hours=1),
-            "valid_for": timedelta(seconds=30),
-        },
+        {"due_in": timedelta(hours=-1), "valid_for": timedelta(seconds=30)},
         {"type": MessageType.MARKETING},
     ],
     ids=["not due", "expired", "marketing without consent"],

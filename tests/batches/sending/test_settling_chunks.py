@@ -1,17 +1,19 @@
 """Settling a chunk: the members end as single sends do, each once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from models.enums import ErrorCode, MessageStatus, ReportStatus
+from models.enums import Channel, ErrorCode, MessageStatus, ReportStatus
 from models.session import Database
 from tests.activities.doubles import Scripted
 from tests.batches.sending.harness import Chunk, ChunkHarness
 from tests.factories import Owner, add_card, make_owner
+from tests.mailing import AllChannels, accept, single
 from workflows.messages.types import Ending
 
 R, S = ReportStatus, MessageStatus
@@ -83,6 +85,44 @@ async def test_members_end_as_single_sends_do(database: Database) -> None:
         found.append(await _rows(harness, members))
     single, chunked = found
     for table, rows in single.items():
+        assert chunked[table] == rows, table
+
+
+async def test_calls_end_as_single_calls_do(database: Database) -> None:
+    """A call uses fewer minutes than are held: the rest returns to the allowance and credits."""
+    found = []
+    for together in (False, True):
+        owner = await make_owner(database, credits=100)
+        harness = ChunkHarness(database, owner, AllChannels())
+        for change in (
+            "UPDATE merchant SET voice_minutes_limit = 7 WHERE tenant_id = :t",
+            "UPDATE payment SET channel = 'VOICE' WHERE tenant_id = :t",
+            "UPDATE ledger_entry SET channel = 'VOICE' WHERE tenant_id = :t",
+            "UPDATE credit_account SET available = CASE channel WHEN 'VOICE' THEN 100 ELSE 0 END"
+            " WHERE tenant_id = :t",
+        ):
+            await harness.database_write(change)
+        members = []
+        for number in range(9):
+            call = single(Channel.VOICE, owner, f"+1813555{number:04}")
+            members.append(await accept(database, replace(call, units=3)))
+        if together:
+            chunk = await harness.chunk_of(members)
+            await harness.send(chunk)
+        else:
+            for message_id in members:
+                await harness.dispatch(message_id)
+        await harness.tell_all(members[:5], duration_seconds=60)
+        await harness.tell_all(members[5:], R.UNDELIVERED, error_code=ErrorCode.UNREACHABLE)
+        if together:
+            assert (await harness.end(chunk)).ended == {"DELIVERED": 5, "UNDELIVERED": 4}
+        else:
+            for message_id in members:
+                await harness.settle(message_id, Ending.REPORTED)
+        assert await harness.broken_laws() == []
+        found.append(await _rows(harness, members))
+    single_calls, chunked = found
+    for table, rows in single_calls.items():
         assert chunked[table] == rows, table
 
 
@@ -178,6 +218,7 @@ async def test_the_rest_leaves_at_the_first_poll(database: Database, owner: Owne
     result = await harness.end(chunk, leave=True)
     assert (result.ended, result.left, result.awaited) == ({"DELIVERED": 1}, 3, 0)
     assert harness.started_ids == chunk.members[1:]
+    assert all(leaver.poll_is_due for leaver in harness.started)
     assert await harness.remaining(chunk) == []
     for message_id in harness.started_ids:
         assert await harness.complete(message_id) is S.DELIVERED

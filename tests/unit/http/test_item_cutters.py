@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from api.http.bodies.item_cutters import (
     LARGEST_FRAME,
     LARGEST_ITEM,
-    MOST_MARKS,
+    MOST_CONTAINERS,
     ArrayCutter,
     ItemCutter,
     LineCutter,
@@ -119,6 +119,16 @@ def test_a_text_that_ends_early_is_malformed(body: bytes) -> None:
         cut(ArrayCutter(), body)
 
 
+def test_white_space_between_items_takes_no_room() -> None:
+    gap = b" \t\r\n" * MIB
+    cutter = ArrayCutter()
+    body = gap + b'{"a":1,"messages":[' + gap + b"1" + gap + b"," + gap + b"2" + gap + b"]}" + gap
+    assert [item.strip() for item in cut(cutter, body, 16 * KIB)] == [b"1", b"2"]
+    assert json.loads(cutter.frame) == {"a": 1, "messages": []}
+    lines = LineCutter()
+    assert cut(lines, b" {}\n  1\n" + gap, 16 * KIB) == [b"1"]
+
+
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n", b"\n\n \n"])
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_lines_end_at_their_breaks(ending: bytes, size: int) -> None:
@@ -142,7 +152,7 @@ def test_an_empty_line_before_another_is_malformed(body: bytes) -> None:
         (ArrayCutter, b'{"messages":["' + b"x" * LARGEST_ITEM + b'"]}', PayloadTooLarge),
         (ArrayCutter, b'{"a":"' + b"x" * LARGEST_FRAME + b'"}', PayloadTooLarge),
         (ArrayCutter, b"[" + b"{}," * LARGEST_FRAME, PayloadTooLarge),
-        (ArrayCutter, b'{"messages":[' + b"[]," * MOST_MARKS, ValidationFailed),
+        (ArrayCutter, b'{"messages":[' + b"[]," * MOST_CONTAINERS, ValidationFailed),
         (ArrayCutter, b'{"messages":[1],"other":[2]}', ValidationFailed),
         (LineCutter, b"{}\n" + b"x" * (LARGEST_ITEM + 1), PayloadTooLarge),
         (LineCutter, b"x" * (LARGEST_FRAME + 1) + b"\n", PayloadTooLarge),

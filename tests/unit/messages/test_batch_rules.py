@@ -75,7 +75,8 @@ LIMITS = st.lists(
 
 @given(LIMITS, st.lists(st.integers(0, 400), max_size=30))
 def test_sends_are_counted_up_to_every_limit(limits: list[Limit], gaps: list[int]) -> None:
-    times, now, sent = SendTimes(sent_at=()), NOW, []
+    times, now = SendTimes(sent_at=()), NOW
+    sent: list[datetime] = []
     for gap in gaps:
         now += gap * HOUR / 10
         fits = all(sum(at > now - one.span for at in sent) < one.most for one in limits)

@@ -10,17 +10,22 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError
 
 from api.http.auth import Caller
-from api.http.idempotency import IdempotentRequest
 from api.services.messages.admission import Admission
-from api.services.messages.batches.decide import PageOutcome, PageOvertaken, decide_page
+from api.services.messages.batches.decide import (
+    KeysUsed,
+    PageOutcome,
+    PageOvertaken,
+    decide_page,
+)
 from api.services.messages.batches.line_reading import SINGLE_SENDS, ReadLine, read_line
 from api.services.messages.batches.page import PreparedLine
-from api.services.messages.new_messages import due_at, message_of
+from api.services.messages.batches.page_lines import independent, short, timed, unprocessable
+from api.services.messages.new_messages import message_of
 from api.services.messages.permission import Permission, Permissions
 from api.services.messages.write import warn_of_held_credits
 from models.database.faults import public_id_taken
 from models.database.transaction_limits import LockScope
-from models.enums import Channel, DeliveryMode, MessageType
+from models.enums import MessageType
 from models.errors import HexavoxError, TooManyOpen
 from models.queries.alerts.threshold_alerts import Account
 from models.queries.messages.batches import decisions, pages
@@ -33,7 +38,6 @@ from models.rules.messages.batches.acceptance import (
     DecidedPage,
     together,
 )
-from models.rules.messages.batches.keys import line_key
 from models.rules.system.failures import TransientError, caused_by_input
 from models.session import Database
 
@@ -94,16 +98,19 @@ class BatchAcceptance:
         return together(alone)
 
     async def _accept_one(self, batch: BatchKey) -> DecidedPage:
-        """Decide the next line of a batch."""
+        """Decide the next line of a batch; it is refused if that fails because of it."""
+        async with self._database.read() as db:
+            found = await pages.find_batch(db, batch)
         try:
             return await self._accept(batch, most=1)
         except Exception as error:
             _check_cause(error)
-        return await self._accept(batch, most=1, unprocessable=True)
+        return await self._accept(batch, most=1, failed=None if found is None else found.next_line)
 
     async def _accept(
-        self, batch: BatchKey, *, most: int, unprocessable: bool = False
+        self, batch: BatchKey, *, most: int, failed: int | None = None
     ) -> DecidedPage:
+        """Decide lines; the line that `failed` is refused if it is still the next one."""
         for _ in range(_TRIES):
             async with self._database.read() as db:
                 found = await pages.find_batch(db, batch)
@@ -115,14 +122,14 @@ class BatchAcceptance:
             if not stored:
                 return DecidedPage(decided=True)
             now = self._clock()
-            if unprocessable:
-                prepared = [_unprocessable(found, line) for line in stored]
+            if failed == found.next_line:
+                prepared = [unprocessable(found, line) for line in stored]
             else:
-                read = await self._read(found, stored)
+                read = await self._read(found, short(stored))
                 admitted, retry_after = self._admitted(found, read)
                 if not admitted:
                     return DecidedPage(retry_after=retry_after)
-                prepared = await self._prepare(found, _independent(found, admitted), now)
+                prepared = await self._prepare(found, independent(found, admitted), now)
             outcome = await self._decide(found, prepared, now)
             if outcome is not None:
                 return outcome.page
@@ -160,30 +167,32 @@ class BatchAcceptance:
     ) -> list[PreparedLine]:
         """Check the lines against policy; return those that are permitted with their message."""
         caller = _caller_of(batch)
-        checked = [_timed(line, now) for line in read]
+        checked = [timed(line, now) for line in read]
         drafts = [line.draft for line, _ in checked if line.draft is not None]
         wanted = [at for line, at in checked if line.draft is not None]
         permissions = iter(await self._permissions.obtain_each(caller, drafts, wanted))
         prepared = []
         for line, wanted_at in checked:
-            permission: Permission | HexavoxError | None = line.refused
-            if line.draft is not None:
-                permission = next(permissions)
-            if line.draft is None or not isinstance(permission, Permission):
-                prepared.append(
-                    PreparedLine(line=line.line, request=line.request, refused=permission)
+            permission = line.refused if line.draft is None else next(permissions)
+            message = None
+            if line.draft is not None and isinstance(permission, Permission):
+                message = message_of(
+                    caller,
+                    line.draft,
+                    permission,
+                    line.request,
+                    now=now,
+                    wanted_at=wanted_at,
+                    sweep_at=now + self._grace,
                 )
-                continue
-            message = message_of(
-                caller,
-                line.draft,
-                permission,
-                line.request,
-                now=now,
-                wanted_at=wanted_at,
-                sweep_at=now + self._grace,
+            prepared.append(
+                PreparedLine(
+                    line=line.line,
+                    request=line.request,
+                    message=message,
+                    refused=permission if isinstance(permission, HexavoxError) else None,
+                )
             )
-            prepared.append(PreparedLine(line=line.line, request=line.request, message=message))
         return prepared
 
     async def _decide(
@@ -191,10 +200,11 @@ class BatchAcceptance:
     ) -> PageOutcome | None:
         """Decide the lines in one transaction; None if they have to be read again."""
         lock_scope = LockScope(batch.tenant_id, batch.merchant_id, "batch")
-        operation = SINGLE_SENDS[batch.channel].operation
         try:
-            async with self._database.transaction(lock_scope) as db:
-                outcome = await decide_page(db, batch, operation, lines, now=now, grace=self._grace)
+            try:
+                outcome = await self._write(batch, lines, now, lock_scope, look_up=False)
+            except KeysUsed:
+                outcome = await self._write(batch, lines, now, lock_scope, look_up=True)
         except PageOvertaken:
             return None
         except DBAPIError as error:
@@ -209,6 +219,21 @@ class BatchAcceptance:
             )
             await warn_of_held_credits(self._database, account, now, lock_scope)
         return outcome
+
+    async def _write(
+        self,
+        batch: FoundBatch,
+        lines: Sequence[PreparedLine],
+        now: datetime,
+        lock_scope: LockScope,
+        *,
+        look_up: bool,
+    ) -> PageOutcome:
+        operation = SINGLE_SENDS[batch.channel].operation
+        async with self._database.transaction(lock_scope) as db:
+            return await decide_page(
+                db, batch, operation, lines, now=now, grace=self._grace, look_up=look_up
+            )
 
     async def _refuse_rest(self, batch: FoundBatch) -> DecidedPage:
         """Refuse the next lines of a canceled batch."""
@@ -231,47 +256,6 @@ def _check_cause(error: Exception) -> None:
     if not caused_by_input(error):
         raise error
     log.error("lines of a batch failed because of their input", exc_info=error)
-
-
-def _timed(line: ReadLine, now: datetime) -> tuple[ReadLine, datetime]:
-    """Return the line and when it is to be sent; it is refused if that is too far ahead."""
-    if line.draft is None:
-        return line, now
-    try:
-        return line, due_at(line.draft.send_at, now)
-    except HexavoxError as error:
-        return ReadLine(line=line.line, request=line.request, refused=error), now
-
-
-def _independent(batch: FoundBatch, read: Sequence[ReadLine]) -> Sequence[ReadLine]:
-    """Return the first lines that do not depend on one another.
-
-    In LIVE mode the sender may depend on the last message to the recipient, if several accounts
-    have numbers. So a page has at most one line per recipient.
-    """
-    if batch.channel is Channel.EMAIL or batch.countries.mode is not DeliveryMode.LIVE:
-        return read
-    recipients: set[str] = set()
-    for place, line in enumerate(read):
-        if line.draft is None:
-            continue
-        recipient = line.draft.to[0]
-        if recipient in recipients:
-            return read[:place]
-        recipients.add(recipient)
-    return read
-
-
-def _unprocessable(batch: FoundBatch, stored: StoredLine) -> PreparedLine:
-    """Return a line that is refused without being read."""
-    single = SINGLE_SENDS[batch.channel]
-    request = IdempotentRequest(
-        route=single.route,
-        scope=batch.scope,
-        key=line_key(batch.key_base, stored.line, stored.own_key),
-        fingerprint="",
-    )
-    return PreparedLine(line=stored.line, request=request, refused=HexavoxError())
 
 
 def _caller_of(batch: FoundBatch) -> Caller:

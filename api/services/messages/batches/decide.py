@@ -29,6 +29,10 @@ class PageOvertaken(Exception):
     """Another transaction was first; after a rollback the page is read again."""
 
 
+class KeysUsed(PageOvertaken):
+    """A line that was taken for new has the Idempotency-Key of a message."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Accepted:
     """A message that is accepted, with its row id and its hold."""
@@ -107,14 +111,17 @@ async def decide_page(
     *,
     now: datetime,
     grace: timedelta,
+    look_up: bool,
 ) -> PageOutcome:
     """Decide the next lines of a batch, and write messages, holds, chunks and decisions.
 
-    Single sends with the same keys are serialized with it by the locks of month and credits, or by
-    the unique index of keys.
+    Keys are nearly always new. Without `look_up` those of permitted lines are taken for new, and
+    the unique index of keys decides. Single sends with the same keys are serialized with it by that
+    index, most of them before by the locks of month and credits.
 
     Raises:
-        PageOvertaken: the lines were decided, or a key was used, by another transaction.
+        KeysUsed: a key is used; repeat with `look_up`.
+        PageOvertaken: the lines were decided by another transaction.
     """
     if not await pages.lock_page(db, batch):
         raise PageOvertaken
@@ -122,10 +129,10 @@ async def decide_page(
     funds = Funds(allowance=0, credits=0)
     if messages:
         funds = await acceptance.lock_funds(db, batch, month_of(now))
-    keys = [line.request.key for line in lines if line.request.key is not None]
+    keys = {line.request.key or "" for line in lines if look_up or line.message is None}
     deciding = _Deciding(
         funds=funds,
-        known=await acceptance.find_known(db, batch, operation, keys),
+        known=await acceptance.find_known(db, batch, operation, keys) if keys else {},
         destinations=await lock_destinations(db, batch, messages),
         ids=iter(await acceptance.reserve_ids(db, len(messages)) if messages else ()),
     )
@@ -158,7 +165,7 @@ async def _write(
             )
         )
     if members and not await acceptance.insert_members(db, batch, members, deciding.funds):
-        raise PageOvertaken
+        raise KeysUsed
     if not await deciding.destinations.write(db, batch.tenant_id):
         raise PageOvertaken
     refused = sum(decision.code is not None for decision in decided)

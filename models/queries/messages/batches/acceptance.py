@@ -244,7 +244,7 @@ async def insert_members(
         "accepted_at": first.accepted_at,
         "drawn": funds.drawn,
         "credited": funds.credited,
-        "messages": json.dumps([_row(member) for member in members]),
+        "messages": json.dumps([_row(member) for member in members], ensure_ascii=False),
     }
     if await db.scalar(_INSERT, values) != len(members):
         return False

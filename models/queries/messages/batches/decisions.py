@@ -1,7 +1,7 @@
 """Writes what was decided about the lines of a batch; their requests are dropped."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,6 +22,7 @@ class LineDecision:
     detail: str | None = None
 
 
+# The range of lines bounds what is read, whichever way the planner joins.
 _DECIDE: Final = text(
     """
     WITH given AS MATERIALIZED (
@@ -34,6 +35,7 @@ _DECIDE: Final = text(
           FROM given
          WHERE batch_line.tenant_id = :tenant_id AND batch_line.batch_id = :batch_id
            AND batch_line.line = given.line
+           AND batch_line.line BETWEEN :first AND :last
         RETURNING (batch_line.refusal_code IS NULL)::int AS accepted
     ), counted AS (
         SELECT count(*) AS lines, sum(accepted) AS accepted FROM written
@@ -55,7 +57,7 @@ _DECIDE: Final = text(
 async def decide_lines(
     db: WriteSession,
     batch: FoundBatch,
-    lines: Iterable[LineDecision],
+    lines: Sequence[LineDecision],
     *,
     now: datetime,
     sweep_at: datetime,
@@ -72,6 +74,8 @@ async def decide_lines(
         "tenant_id": batch.tenant_id,
         "batch_id": batch.batch_id,
         "lines": json.dumps(rows),
+        "first": lines[0].line,
+        "last": lines[-1].line,
         "now": now,
         "sweep_at": sweep_at,
     }

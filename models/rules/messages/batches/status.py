@@ -10,6 +10,10 @@ def status_of(
 ) -> BatchStatus:
     """Return the status of a batch.
 
+    ACCEPTING while lines are neither accepted nor refused, SENDING while messages are not
+    completed, then COMPLETED. CANCELED once it was canceled; messages that a provider had taken
+    before may still be open.
+
     Args:
         decided_at: when its last line was accepted or refused; None while some are undecided.
         canceled_at: when it was canceled; None if it was not.
