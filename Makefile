@@ -55,7 +55,7 @@ check-compose:
 		echo "SKIPPED: docker-compose.yml is not checked, docker-compose is not installed"; \
 	fi
 
-bench: setup ## Measure; BENCH_ARGS="reports" for one kind (lifecycles, acceptance, reports, ledger, overload, hostile)
+bench: setup ## Measure; BENCH_ARGS="reports" for one kind; `python -m bench --help` lists them
 	$(PY) -m bench $(BENCH_ARGS)
 
 history: setup ## Record what is missing in tests/replay/histories; NAME=… for one

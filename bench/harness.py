@@ -19,6 +19,7 @@ from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_owner
+from tests.growth.plans import log_plans_of
 from tests.stack import ROOT, Stack, async_url, make_database
 from workflows.payloads import data_converter
 
@@ -33,6 +34,9 @@ class Harness:
     wire: Wire
     owner: Owner
     cpu: Cpu
+    postgres_log: Path
+    temporal_file: Path
+    temporal_pid: int
 
     async def ended(self, messages: list[int]) -> list[int]:
         """Return which of these messages have ended, by a cheap query."""
@@ -45,11 +49,15 @@ class Harness:
 
 
 @asynccontextmanager
-async def running(*, waits: Mapping[str, str] | None = None) -> AsyncIterator[Harness]:
+async def running(
+    *, waits: Mapping[str, str] | None = None, explained: bool = False
+) -> AsyncIterator[Harness]:
     """Start the system on a durable Postgres, and remove it afterwards.
 
     Args:
         waits: environment of the processes where it differs from that of tests.
+        explained: let the sessions of all processes write the plans of their statements when
+            `tests.growth.plans.recorded` asks for them.
     """
     async with AsyncExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="hexavox-bench-")))
@@ -58,6 +66,8 @@ async def running(*, waits: Mapping[str, str] | None = None) -> AsyncIterator[Ha
         held.callback(postgres.stop)
         temporal = held.enter_context(EmbeddedTemporal(database=folder / "temporal.db"))
         url = make_database(postgres, "bench")
+        if explained:
+            log_plans_of(url)
         told = {"HEXAVOX_API_NICE": API_NICE, **(waits or {})}
         stack = held.enter_context(Stack(url, temporal.address, folder, waits=told))
         _start_empty_worker(held, temporal.address)
@@ -75,6 +85,9 @@ async def running(*, waits: Mapping[str, str] | None = None) -> AsyncIterator[Ha
             wire=wire,
             owner=owner,
             cpu=Cpu({**pids, "temporal": temporal.pid or 0, "postgres": postgres.pid or 0}),
+            postgres_log=postgres.log,
+            temporal_file=folder / "temporal.db",
+            temporal_pid=temporal.pid or 0,
         )
 
 

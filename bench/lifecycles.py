@@ -63,7 +63,7 @@ async def throughput(harness: Harness, watch: Watch, rounds: int, seconds: float
     """Print the throughput of each per second."""
 
     async def lifecycle() -> None:
-        await watch.end_of(await _send(harness))
+        await watch.end_of(await send_once(harness))
 
     async def empty() -> None:
         await harness.client.execute_workflow(Empty.run, id=uuid4().hex, task_queue=QUEUE)
@@ -140,7 +140,8 @@ async def latency(harness: Harness, watch: Watch, calls: int) -> None:
     print(f"ratio of p50: {ratio:.2f}  (wanted: at most {ACCEPTING_WANTED})")
 
 
-async def _send(harness: Harness) -> int:
+async def send_once(harness: Harness) -> int:
+    """Send one OTP; return its public id."""
     answer = await harness.wire.post_patiently(
         _PATH, uuid4().hex, json.dumps(_order(harness)).encode()
     )

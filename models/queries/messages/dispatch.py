@@ -17,7 +17,7 @@ from models.enums import (
     MessageType,
 )
 from models.queries.consent.consents import CONTACT_LOCK, lock_contact
-from models.queries.consent.send_policy import joint_consent
+from models.queries.consent.send_policy import consents_of, joint_consent
 from models.queries.messages.equal_texts import EQUAL_KEY
 from models.queries.messages.message_sender import NOT_SENT, MessageSender, find_sender
 from models.queries.senders.sender_queue import Pace
@@ -122,10 +122,7 @@ def reading(*, which: str, keys: str) -> str:
            m.delivery_mode = 'LIVE' OR tenant.daily_spending_limit IS NOT NULL AS guarded,
            CASE WHEN m.delivery_mode = 'LIVE' THEN ARRAY(
                 SELECT account FROM provider_account WHERE NOT enabled) END AS disabled,
-           (SELECT array_agg(c.status) FROM consent c
-             WHERE c.tenant_id = m.tenant_id AND c.merchant_id = m.merchant_id
-               AND c.channel = m.channel
-               AND c.contact_key = ANY({keys})) AS consents,
+           {consents_of("m.merchant_id", "m", "m.channel", keys)} AS consents,
            EXISTS (SELECT 1 FROM suppression s
                     WHERE s.tenant_id = m.tenant_id AND s.channel = m.channel
                       AND (s.merchant_id = m.merchant_id OR m.merchant_id IS NULL)

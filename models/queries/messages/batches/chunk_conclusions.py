@@ -36,6 +36,7 @@ _CONCLUDE = text(
           JOIN unnest(CAST(:message_ids AS bigint[]), CAST(:told_ids AS text[]))
                AS answer (message_id, told_id) ON answer.message_id = a.message_id
          WHERE a.tenant_id = :tenant_id AND a.number = :number
+           AND a.message_id = ANY(CAST(:message_ids AS bigint[]))  -- whatever joins them
          ORDER BY a.message_id FOR NO KEY UPDATE OF a
     ), decided AS (
         SELECT held.*,
