@@ -28,7 +28,8 @@ _SWEEP = text(
     SELECT c.tenant_id, c.id, c.public_id, c.merchant_id, c.channel, c.type, c.due_at,
            tenant.public_id AS tenant_public_id, merchant.external_id AS merchant,
            (SELECT count(*) FROM message m
-             WHERE m.tenant_id = c.tenant_id AND m.chunk_id = c.id) AS members
+             WHERE m.tenant_id = c.tenant_id AND m.chunk_id = c.id) AS members,
+           (SELECT count(*) FROM taken) AS taken
       FROM (SELECT DISTINCT tenant_id, chunk_id FROM taken) swept
       JOIN message_chunk c ON c.tenant_id = swept.tenant_id AND c.id = swept.chunk_id
       JOIN tenant ON tenant.id = c.tenant_id
@@ -39,13 +40,15 @@ _SWEEP = text(
 
 async def take_stalled_chunks(
     db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
-) -> Sequence[ChunkStart]:
+) -> tuple[Sequence[ChunkStart], bool]:
     """Return the chunks of members that are due for sweeping, and schedule their next sweep.
 
-    `most` is the limit of members, of which a chunk has up to a hundred.
+    `most` is the limit of members, of which a chunk has up to a hundred. The second value is
+    whether it was reached, so that more may be due.
     """
-    rows = await db.execute(_SWEEP, {"now": now, "grace": grace, "longest": longest, "most": most})
-    return [
+    named = {"now": now, "grace": grace, "longest": longest, "most": most}
+    rows = (await db.execute(_SWEEP, named)).all()
+    chunks = [
         ChunkStart(
             tenant_id=row.tenant_id,
             tenant_public_id=row.tenant_public_id,
@@ -60,3 +63,4 @@ async def take_stalled_chunks(
         )
         for row in rows
     ]
+    return chunks, bool(rows) and rows[0].taken == most
