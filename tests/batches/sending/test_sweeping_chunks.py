@@ -108,7 +108,9 @@ async def test_as_many_chunks_are_taken_as_rows_of_other_tasks(
     await make_due(harness)
     taken = await chunk_sweep(harness, client).take(datetime.now(UTC) + timedelta(seconds=1), 6)
     assert sorted(start.chunk_id for start in taken) == [chunk.chunk_id for chunk in chunks]
-    assert await chunk_sweep(harness, client).take(datetime.now(UTC) + timedelta(seconds=1), 6) == []
+    assert (
+        await chunk_sweep(harness, client).take(datetime.now(UTC) + timedelta(seconds=1), 6) == []
+    )
 
 
 async def test_no_more_chunks_are_taken_than_can_be_started_at_once(
