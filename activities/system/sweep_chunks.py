@@ -24,8 +24,8 @@ _START_PATIENCE: Final = 3.0
 class ChunkSweep:
     """Sweeps members that are still in their chunk.
 
-    A chunk whose workflow has ended is started again: by the rows it sends, settles or lets go what
-    is left of it.
+    A chunk whose workflow has ended is started again. It sends or settles the members that are left,
+    or they leave it.
     """
 
     def __init__(
