@@ -24,8 +24,8 @@ _START_PATIENCE: Final = 3.0
 class ChunkSweep:
     """Sweeps members that are still in their chunk.
 
-    A chunk whose workflow has ended is started again. It sends or settles the members that are left,
-    or they leave it.
+    A chunk whose workflow has ended is started again. It sends or settles the members that are
+    left, or they leave it.
     """
 
     def __init__(
