@@ -118,7 +118,7 @@ _INSERT_LINES: Final = text(
     """
     INSERT INTO batch_line (tenant_id, batch_id, line, request, idempotency_key)
     SELECT :tenant_id, :batch_id, :before + number, request, idempotency_key
-      FROM ROWS FROM (jsonb_array_elements(CAST(:requests AS jsonb)),
+      FROM ROWS FROM (json_array_elements(CAST(:requests AS json)),
                       unnest(CAST(:keys AS text[])))
            WITH ORDINALITY AS line (request, idempotency_key, number)
     """
