@@ -189,10 +189,8 @@ PATHS: Final = [
 async def record(client: Client, name: str) -> dict[str, Any]:
     """Run one path and return its history."""
     serve = partial(_worker, client, workflows=WORKFLOWS)
-    if name == SWEEPER:
-        history = await _record_sweeper(client)
-    elif name == SENDER_QUEUE:
-        history = await _record_sender_queue(client)
+    if name in _SINGLE:
+        history = await _SINGLE[name](client)
     elif name in chunks.PATHS:
         history = await chunks.record_chunk(client, name, _WAITS, serve)
     elif name in batches.PATHS:
@@ -201,12 +199,6 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await registrations.record_workflow(client, name, serve, _timers_set)
     elif name in webhooks.PATHS:
         history = await webhooks.record_webhooks(client, name, serve, _timers_set)
-    elif name == PROVISION:
-        history = await _record_provision(client)
-    elif name == CLOSING:
-        history = await _record_closing(client)
-    elif name == WATCHER:
-        history = await _record_watcher(client)
     elif name.startswith("upgrade."):
         history = await record_upgrade(client, name.removeprefix("upgrade."), _worker, _timers_set)
     else:
@@ -335,6 +327,16 @@ async def _record_watcher(client: Client) -> dict[str, Any]:
         history = await handle.fetch_history()
         await handle.terminate()
     return history.to_json_dict()
+
+
+_SINGLE: Final = {
+    SWEEPER: _record_sweeper,
+    SENDER_QUEUE: _record_sender_queue,
+    PROVISION: _record_provision,
+    CLOSING: _record_closing,
+    WATCHER: _record_watcher,
+}
+"""Workflows of which one path is recorded."""
 
 
 def _worker(client: Client, queue: str, activities: list[Any], **options: Any) -> Worker:
