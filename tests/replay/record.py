@@ -49,7 +49,8 @@ from tests.fakes import (
     UNKNOWN,
     fake,
 )
-from tests.replay import chunks, registrations, webhooks
+from tests.replay import batches, chunks, registrations, webhooks
+from tests.replay.portable_histories import IDENTITY, portable
 from tests.replay.upgrades import UPGRADES, record_upgrade
 from tests.workflows.harness import until
 from workflows import names, steps
@@ -76,7 +77,6 @@ from workflows.worker_registry import WORKFLOWS
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
-_IDENTITY: Final = "recorder"
 
 _WAITS: Final = SendWaits(
     report_wait=timedelta(seconds=0.6),
@@ -179,6 +179,7 @@ PATHS: Final = [
     PROVISION,
     CLOSING,
     WATCHER,
+    *batches.PATHS,
     *chunks.PATHS,
     *registrations.PATHS,
     *webhooks.PATHS,
@@ -188,22 +189,16 @@ PATHS: Final = [
 async def record(client: Client, name: str) -> dict[str, Any]:
     """Run one path and return its history."""
     serve = partial(_worker, client, workflows=WORKFLOWS)
-    if name == SWEEPER:
-        history = await _record_sweeper(client)
-    elif name == SENDER_QUEUE:
-        history = await _record_sender_queue(client)
+    if name in _SINGLE:
+        history = await _SINGLE[name](client)
     elif name in chunks.PATHS:
         history = await chunks.record_chunk(client, name, _WAITS, serve)
+    elif name in batches.PATHS:
+        history = await batches.record_batch(client, name, _WAITS, serve, _timers_set)
     elif name in registrations.PATHS:
         history = await registrations.record_workflow(client, name, serve, _timers_set)
     elif name in webhooks.PATHS:
         history = await webhooks.record_webhooks(client, name, serve, _timers_set)
-    elif name == PROVISION:
-        history = await _record_provision(client)
-    elif name == CLOSING:
-        history = await _record_closing(client)
-    elif name == WATCHER:
-        history = await _record_watcher(client)
     elif name.startswith("upgrade."):
         history = await record_upgrade(client, name.removeprefix("upgrade."), _worker, _timers_set)
     else:
@@ -334,12 +329,22 @@ async def _record_watcher(client: Client) -> dict[str, Any]:
     return history.to_json_dict()
 
 
+_SINGLE: Final = {
+    SWEEPER: _record_sweeper,
+    SENDER_QUEUE: _record_sender_queue,
+    PROVISION: _record_provision,
+    CLOSING: _record_closing,
+    WATCHER: _record_watcher,
+}
+"""Workflows of which one path is recorded."""
+
+
 def _worker(client: Client, queue: str, activities: list[Any], **options: Any) -> Worker:
     return Worker(
         client,
         task_queue=queue,
         activities=activities,
-        identity=_IDENTITY,
+        identity=IDENTITY,
         interceptors=[PrivateFailures()],
         **options,
     )
@@ -354,30 +359,12 @@ def _timers_set(handle: WorkflowHandle[Any, Any], times: int) -> Callable[[], Aw
     return are_set
 
 
-_OF_THIS_MACHINE: Final = frozenset({"stackTrace", "workerVersion", "binaryChecksum"})
-"""File paths and a hash over them; replay reads neither."""
-
-
-def portable(history: Any) -> Any:
-    """Return a history without machine-specific data."""
-    if isinstance(history, list):
-        return [portable(item) for item in history]
-    if not isinstance(history, dict):
-        return history
-    kept = {key: portable(item) for key, item in history.items() if key not in _OF_THIS_MACHINE}
-    if kept.get("kind") == "TASK_QUEUE_KIND_STICKY":
-        kept["name"] = "sticky"
-    if "identity" in kept:
-        kept["identity"] = _IDENTITY
-    return kept
-
-
 async def record_all(wanted: Sequence[str]) -> None:
     """Record the requested paths into their files."""
     console = Console()
     with EmbeddedTemporal() as server:
         client = await Client.connect(
-            server.address, data_converter=data_converter, identity=_IDENTITY
+            server.address, data_converter=data_converter, identity=IDENTITY
         )
         await register_search_attributes(client)
         for name in wanted:
