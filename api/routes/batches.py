@@ -32,20 +32,13 @@ router = public_router("/messages/batch", tag="Messages")
 _SEND = (*problems.WRITE, TooManyBatches, MerchantInactive, MerchantNotFound)
 _CANCEL = (*problems.ANY, IdempotencyKeyReused, BatchNotFound, NotCancelable)
 
+# NDJSON is described in words: generators of clients leave out an operation with a media type that
+# they do not know.
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/V1BatchSendRequest"}},
-            "application/x-ndjson": {
-                "schema": {
-                    "type": "string",
-                    "description": "One JSON object per line: first `merchantId` and `channel`, "
-                    "then each message. Empty lines are allowed at the end only.",
-                },
-                "example": '{"merchantId":"gym-a","channel":"SMS"}\n'
-                '{"to":"+18135551234","message":"Your OTP is 123456","type":"OTP"}\n',
-            },
         },
     }
 }
@@ -62,11 +55,13 @@ async def send_batch(
 ) -> BatchView:
     """Store up to 10,000 messages of one merchant on one channel, and send them asynchronously.
 
-    The body is JSON, or NDJSON whose first line holds `merchantId` and `channel`. Its structure is
-    checked before the response; each line is then accepted or refused by itself, as a single send
-    would be, and a refused line refuses nothing else. A message without a `key` of its own has the
-    Idempotency-Key of the batch followed by `/` and its line. A retry with the same Idempotency-Key
-    returns the same batch with its current state, whether sent as JSON or as NDJSON.
+    The body is JSON, or NDJSON (`Content-Type: application/x-ndjson`): one object per line, first
+    `merchantId` and `channel`, then each message; empty lines are allowed at the end only. Its
+    structure is checked before the response; each line is then accepted or refused by itself, as a
+    single send would be, and a refused line refuses nothing else. A message without a `key` of its
+    own has the Idempotency-Key of the batch followed by `/` and its line. A retry with the same
+    Idempotency-Key returns the same batch with its current state, whether sent as JSON or as
+    NDJSON.
 
     A batch counts as one request for the rate limits. While two batches of the tenant are
     ACCEPTING, another one is refused with 429 `TOO_MANY_BATCHES`.
