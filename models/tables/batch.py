@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 from sqlmodel import Field
 
 from models.enums import Channel, MessageType
@@ -114,9 +114,10 @@ class BatchLine(Table, table=True):
     )
     request: dict[str, Any] | None = Field(
         default=None,
-        sa_type=JSONB(none_as_null=True),
+        sa_type=JSON(none_as_null=True),
         nullable=True,
-        description="As it was sent, `key` included.",
+        description="As it was sent, `key` included. Not JSONB, which would write numbers out: "
+        "from 1e999 it makes 1,000 digits.",
     )
     idempotency_key: str | None = Field(
         default=None, sa_type=String(255), nullable=True, description="Its own, as sent in `key`."
