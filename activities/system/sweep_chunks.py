@@ -15,6 +15,8 @@ from workflows.messages.batches.start_chunk import start_chunk
 
 _LONGEST_GAP: Final = timedelta(minutes=10)
 
+_STARTS_AT_ONCE: Final = 20
+
 _START_PATIENCE: Final = 3.0
 """Timeout of one start in seconds."""
 
@@ -22,8 +24,8 @@ _START_PATIENCE: Final = 3.0
 class ChunkSweep:
     """Sweeps members that are still in their chunk.
 
-    A chunk whose workflow has ended is started again: by the rows it sends, settles or lets go what
-    is left of it.
+    A chunk whose workflow has ended is started again. It sends or settles the members that are
+    left, or they leave it.
     """
 
     def __init__(
@@ -33,19 +35,27 @@ class ChunkSweep:
         self._client = client
         self._waits = waits
         self._grace = grace
+        self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
 
     async def take(self, now: datetime, most: int) -> list[ChunkStart]:
-        """Return the chunks of up to `most` members that are due for sweeping."""
-        async with self._database.transaction() as db:
-            return list(
-                await sweep_chunks.take_stalled_chunks(
+        """Return chunks with members that are due for sweeping: at least `most`, or all of them.
+
+        One transaction takes up to `most` members, which may be those of a few chunks only.
+        """
+        found: dict[str, ChunkStart] = {}
+        may_be_more = True
+        while may_be_more and len(found) < most:
+            async with self._database.transaction() as db:
+                chunks, may_be_more = await sweep_chunks.take_stalled_chunks(
                     db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=most
                 )
-            )
+            found |= {chunk.workflow_id: chunk for chunk in chunks}
+        return list(found.values())
 
     async def resume(self, chunk: ChunkStart) -> bool:
         """Start a chunk's workflow unless it is running."""
-        started = start_chunk(
-            self._client, chunk, self._waits, reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE
-        )
-        return await asyncio.wait_for(started, _START_PATIENCE)
+        async with self._starts:
+            started = start_chunk(
+                self._client, chunk, self._waits, reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE
+            )
+            return await asyncio.wait_for(started, _START_PATIENCE)

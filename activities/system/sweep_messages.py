@@ -210,7 +210,7 @@ class Sweeping:
         for task in tasks:
             rows = await _take(task, datetime.now(UTC))
             resumed += await act_on_each(task.resume, rows, at_once=_MOST)
-            full = full or len(rows) == _MOST
+            full = full or len(rows) >= _MOST
         return resumed, full
 
     async def _start_all(self, messages: Sequence[SendStart]) -> int:

@@ -141,11 +141,7 @@ def assemble(
             every=settings.sweep_every,
             grace=settings.sweep_grace,
             look_every=START_LOOK_EVERY,
-            urgent=[
-                PaymentSweep(
-                    housekeeping, client, settings.payment_waits, grace=settings.sweep_grace
-                )
-            ],
+            urgent=list(_urgent_sweep_tasks(settings, housekeeping, client)),
             tasks=list(_sweep_tasks(settings, housekeeping, client, reconciliation)),
             expiries=[
                 ExpiredRecords(housekeeping),
@@ -186,13 +182,21 @@ async def _start_leaver(client: Client, waits: SendWaits, leaver: Leaver) -> boo
     return await start_send(client, leaver.send, waits, delay=leaver.delay)
 
 
+def _urgent_sweep_tasks(
+    settings: Settings, database: Database, client: Client
+) -> Iterator[SweepTask[Any]]:
+    """Build the tasks for what the API may have accepted, or canceled, without a start."""
+    grace = settings.sweep_grace
+    yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
+    yield BatchSweep(database, client, settings.send_waits, grace=grace)
+
+
 def _sweep_tasks(
     settings: Settings, database: Database, client: Client, reconciliation: Reconciliation
 ) -> Iterator[SweepTask[Any]]:
-    """Build the sweeper's tasks besides messages and payments."""
+    """Build the sweeper's tasks besides messages and the urgent ones."""
     grace = settings.sweep_grace
     yield ChunkSweep(database, client, settings.send_waits, grace=grace)
-    yield BatchSweep(database, client, settings.send_waits, grace=grace)
     yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
     yield PriceSweep(database, reconciliation.ask_price)
     if settings.voice_directory != kamailio.NAME:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     CheckConstraint,
     ForeignKeyConstraint,
@@ -14,7 +15,6 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON
 from sqlmodel import Field
 
 from models.enums import Channel, MessageType
@@ -116,8 +116,7 @@ class BatchLine(Table, table=True):
         default=None,
         sa_type=JSON(none_as_null=True),
         nullable=True,
-        description="As it was sent, `key` included. Not JSONB, which would write numbers out: "
-        "from 1e999 it makes 1,000 digits.",
+        description="As it was sent, `key` included. JSONB would write numbers otherwise.",
     )
     idempotency_key: str | None = Field(
         default=None, sa_type=String(255), nullable=True, description="Its own, as sent in `key`."

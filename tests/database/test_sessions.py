@@ -40,8 +40,11 @@ from tests.stack import async_url
 BYTES, PARAMETERS = 4096, 50
 """Limits of a statement that psycopg caches when parsed: `psycopg._queries`."""
 
-SELDOM = ("models.queries.billing.usage.TOTALS",)
-"""Longer, and executed once per report."""
+SELDOM = (
+    "models.queries.billing.usage.TOTALS",
+    "models.queries.messages.batches.chunk_settlement._END",
+)
+"""Longer, and executed once per report, or once for up to 50 messages (decision 80)."""
 
 NUMBERS = text("SELECT n, n * 2 AS twice FROM generate_series(1, :most) AS n ORDER BY n")
 BACKEND = text("SELECT pg_backend_pid()")

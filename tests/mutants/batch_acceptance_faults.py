@@ -107,7 +107,7 @@ FAULTS: Final = (
         "a message that is being sent is canceled with its batch",
         f"{_QUERIES}/cancellation.py",
         "cancel_some",
-        " and message.facts.status in WAITING",
+        " and m.facts.status in WAITING",
         "",
         _CANCELED,
     ),

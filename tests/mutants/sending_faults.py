@@ -50,8 +50,8 @@ FAULTS: Final = (
         "consent is read before the lock is held",
         _DISPATCHING,
         "reading",
-        "AND c.contact_key = ANY({keys})) AS consents",
-        "AND c.contact_key = m.contact_key) AS consents",
+        '"m.channel", keys)} AS consents',
+        '"m.channel", "ARRAY[m.contact_key]")} AS consents',
         _MAIL,
     ),
     Fault(

@@ -3,21 +3,20 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from temporalio import activity
 
 from activities.messages.batches.leaving import Leaving
 from models.database.transaction_limits import LockScope
-from models.queries.messages import settlement, settlement_facts
+from models.queries.messages import settlement_facts
 from models.queries.messages.batches import chunk_members, chunk_settlement
 from models.queries.messages.batches.chunk_members import OpenMembers
 from models.queries.messages.settlement_facts import LockedMessage
 from models.rules.messages.settlement import End, end_by_report, end_sent
 from models.rules.system.failures import caused_by_input
-from models.session import Database, WriteSession
+from models.session import Database
 from providers.routing import Routes
 from workflows.messages.batches.chunk_types import ChunkResult, SettleChunkStep
 
@@ -25,15 +24,6 @@ log = logging.getLogger(__name__)
 
 _MOST_AT_ONCE: Final = 50
 """Members of one transaction: their facts are read within one callback of the event loop."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Alike:
-    """Members that end with the same values."""
-
-    end: End
-    values: dict[str, Any]
-    messages: list[LockedMessage] = field(default_factory=list)
 
 
 class ChunkSettlement:
@@ -110,44 +100,23 @@ class ChunkSettlement:
         Returns the ids that were looked at, and those whose reports do not decide.
         """
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "settle")
-        counts: Counter[str] = Counter()
         async with self._database.transaction(lock_scope) as db:
             locked = await settlement_facts.lock_several_for_settlement(
                 db, tenant_id=step.tenant_id, message_ids=message_ids
             )
-            now = datetime.now(UTC)
             month = min((message.month for message in locked), default="")
             messages = [message for message in locked if message.month == month]
-            undecided = await self._end_alike(db, messages, now, counts)
+            ends = [(one, self._end_of(one)) for one in messages if not one.completed]
+            counts = await chunk_settlement.end_several(
+                db,
+                [(message, end) for message, end in ends if end is not None],
+                datetime.now(UTC),
+                price_reporters=self._routes.price_reporters,
+            )
         ended += counts
         settled = {message.message_id for message in messages}
+        undecided = [message.message_id for message, end in ends if end is None]
         return settled or set(message_ids), undecided
 
-    async def _end_alike(
-        self,
-        db: WriteSession,
-        messages: Sequence[LockedMessage],
-        now: datetime,
-        counts: Counter[str],
-    ) -> list[int]:
-        alike: dict[tuple[Any, ...], _Alike] = {}
-        undecided = []
-        for message in messages:
-            if message.completed:
-                continue
-            end = end_by_report(message.facts) or end_sent(message.facts, self._routes.silent)
-            if end is None:
-                undecided.append(message.message_id)
-                continue
-            values = settlement.values_of(message, end, now, self._routes.price_reporters)
-            group = alike.setdefault(
-                (message.funded, *values.values()), _Alike(end=end, values=values)
-            )
-            group.messages.append(message)
-        # The days are locked in one order.
-        for group in sorted(
-            alike.values(), key=lambda group: (str(group.end.day), group.end.status)
-        ):
-            moved = await chunk_settlement.end_alike(db, group.messages, group.values, group.end)
-            counts[group.end.status] += moved
-        return undecided
+    def _end_of(self, message: LockedMessage) -> End | None:
+        return end_by_report(message.facts) or end_sent(message.facts, self._routes.silent)

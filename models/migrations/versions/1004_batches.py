@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 revision: str = "1004"
 down_revision: str | Sequence[str] | None = "1003"
@@ -95,7 +94,7 @@ def _create_batch_line() -> None:
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
         sa.Column("batch_id", sa.BigInteger(), nullable=False),
         sa.Column("line", sa.Integer(), nullable=False),
-        sa.Column("request", postgresql.JSON(astext_type=sa.Text()), nullable=True),
+        sa.Column("request", sa.JSON(), nullable=True),
         sa.Column("idempotency_key", sa.String(length=255), nullable=True),
         sa.Column("message_id", sa.BigInteger(), nullable=True),
         sa.Column("refusal_code", sa.String(length=64), nullable=True),

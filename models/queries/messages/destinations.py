@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import text
 
@@ -111,35 +111,30 @@ async def count_send(
     return seconds_to_wait(sent_at, destination.limits, now)
 
 
+# A row is made where none is, so that there is one to lock: all are locked in one order.
 _LOCK_WINDOWS = text(
     """
-    SELECT w.merchant_id, w.destination_key, w.sent_at, w.expires_at
-      FROM destination_window w
-      JOIN unnest(CAST(:merchants AS bigint[]), CAST(:keys AS text[]))
+    INSERT INTO destination_window AS w
+           (tenant_id, merchant_id, destination_key, sent_at, expires_at)
+    SELECT :tenant_id, merchant_id, destination_key, '{}', :now
+      FROM unnest(CAST(:merchants AS bigint[]), CAST(:keys AS text[]))
            AS wanted (merchant_id, destination_key)
-        ON w.merchant_id = wanted.merchant_id AND w.destination_key = wanted.destination_key
-     WHERE w.tenant_id = :tenant_id
-     ORDER BY w.merchant_id, w.destination_key
-       FOR UPDATE OF w
+     ORDER BY merchant_id, destination_key
+    ON CONFLICT (tenant_id, merchant_id, destination_key) DO UPDATE SET expires_at = w.expires_at
+    RETURNING merchant_id, destination_key, sent_at, expires_at
     """
 )
 
 
 async def lock_windows(
-    db: WriteSession, tenant_id: int, places: Collection[Place]
+    db: WriteSession, tenant_id: int, places: Collection[Place], now: datetime
 ) -> dict[Place, SendTimes]:
-    """Lock the times of sends to destinations, and return them; those without a row are left out.
+    """Lock the times of sends to destinations, and return them; write them with `write_windows`.
 
     The rows are locked in the order in which single sends lock theirs.
     """
-    rows = await db.execute(
-        _LOCK_WINDOWS,
-        {
-            "tenant_id": tenant_id,
-            "merchants": [merchant for merchant, _ in places],
-            "keys": [key for _, key in places],
-        },
-    )
+    named = {"tenant_id": tenant_id, **_keys_of(places), "now": now}
+    rows = await db.execute(_LOCK_WINDOWS, named)
     return {
         (row.merchant_id, row.destination_key): SendTimes(
             sent_at=row.sent_at, expires_at=row.expires_at
@@ -177,51 +172,52 @@ async def known_recipients(
 
 _WRITE_WINDOWS = text(
     """
-    WITH given AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(CAST(:windows AS json)) AS r (
-            merchant_id bigint, destination_key text, locked boolean, sent_at timestamptz[],
-            expires_at timestamptz)
-    ), changed AS (
-        UPDATE destination_window w SET sent_at = given.sent_at, expires_at = given.expires_at
-          FROM given
-         WHERE given.locked AND w.tenant_id = :tenant_id AND w.merchant_id = given.merchant_id
-           AND w.destination_key = given.destination_key
-    ), added AS (
-        INSERT INTO destination_window
-               (tenant_id, merchant_id, destination_key, sent_at, expires_at)
-        SELECT :tenant_id, merchant_id, destination_key, sent_at, expires_at
-          FROM given WHERE NOT locked ORDER BY merchant_id, destination_key
-        ON CONFLICT (tenant_id, merchant_id, destination_key) DO NOTHING
-        RETURNING 1
-    )
-    SELECT (SELECT count(*) FROM added) = (SELECT count(*) FROM given WHERE NOT locked)
+    UPDATE destination_window w SET sent_at = given.sent_at, expires_at = given.expires_at
+      FROM json_to_recordset(CAST(:windows AS json)) AS given (
+           merchant_id bigint, destination_key text, sent_at timestamptz[],
+           expires_at timestamptz)
+     WHERE w.tenant_id = :tenant_id AND w.merchant_id = given.merchant_id
+       AND w.destination_key = given.destination_key
+    """
+)
+
+_DELETE_UNUSED = text(
+    """
+    DELETE FROM destination_window w
+     USING unnest(CAST(:merchants AS bigint[]), CAST(:keys AS text[]))
+           AS unused (merchant_id, destination_key)
+     WHERE w.tenant_id = :tenant_id AND w.merchant_id = unused.merchant_id
+       AND w.destination_key = unused.destination_key
     """
 )
 
 
 async def write_windows(
-    db: WriteSession,
-    tenant_id: int,
-    windows: Mapping[Place, SendTimes],
-    *,
-    locked: Collection[Place],
-) -> bool:
-    """Write the times of sends to destinations, of which those in `locked` had a row.
-
-    False if another transaction has added one of the others meanwhile: the caller must roll back.
-    """
+    db: WriteSession, tenant_id: int, windows: Mapping[Place, SendTimes]
+) -> None:
+    """Write the times of sends to destinations that are locked; without times, delete the row."""
+    unused = [place for place, times in windows.items() if not times.sent_at]
+    if unused:
+        await db.execute(_DELETE_UNUSED, {"tenant_id": tenant_id, **_keys_of(unused)})
     rows = [
         {
             "merchant_id": place[0],
             "destination_key": place[1],
-            "locked": place in locked,
             "sent_at": [at.isoformat() for at in times.sent_at],
-            "expires_at": None if times.expires_at is None else times.expires_at.isoformat(),
+            "expires_at": times.expires_at.isoformat(),
         }
         for place, times in windows.items()
+        if times.sent_at
     ]
-    values = {"tenant_id": tenant_id, "windows": json.dumps(rows)}
-    return bool(await db.scalar(_WRITE_WINDOWS, values))
+    if rows:
+        await db.execute(_WRITE_WINDOWS, {"tenant_id": tenant_id, "windows": json.dumps(rows)})
+
+
+def _keys_of(places: Collection[Place]) -> dict[str, list[Any]]:
+    return {
+        "merchants": [merchant for merchant, _ in places],
+        "keys": [key for _, key in places],
+    }
 
 
 _DELETE_EXPIRED = text(

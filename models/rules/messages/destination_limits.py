@@ -71,8 +71,8 @@ class SendTimes:
     """When a destination was sent to, under the lock of its row."""
 
     sent_at: Sequence[datetime]
-    expires_at: datetime | None = None
-    """From then on no limit counts any of the times; None if it was not sent to."""
+    expires_at: datetime
+    """From then on no limit counts any of the times."""
 
     def wait(self, limits: Sequence[Limit], now: datetime) -> int:
         """Return 0 if one more send is allowed, else the seconds until it is."""
@@ -85,7 +85,7 @@ class SendTimes:
         """Count a send; times that no limit counts any more are dropped."""
         longest = max(limit.span for limit in limits)
         self.sent_at = [*(at for at in self.sent_at if at > now - longest), now]
-        self.expires_at = max(self.expires_at or now, now + longest)
+        self.expires_at = max(self.expires_at, now + longest)
 
 
 def seconds_to_wait(sent_at: Sequence[datetime], limits: Sequence[Limit], now: datetime) -> int:

@@ -4,9 +4,11 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from models.enums import DeliveryMode, ReportStatus
 from models.session import Database
+from models.tables.spending import SHARDS
 from tests.activities.doubles import AMBIGUOUS, REFUSED_EVERYWHERE, Scripted
 from tests.batches.sending.harness import ChunkHarness
 from tests.factories import Owner
@@ -40,6 +42,29 @@ async def test_members_reserve_what_they_cost_and_it_is_booked_at_the_end(
     assert sum((await harness.end(chunk)).ended.values()) == 15
     spent = await look.spent()
     assert (spent.reserved, spent.booked) == (Decimal(0), 30 * PRICE)
+    await look.check_sums()
+
+
+async def test_members_that_end_differently_are_booked_in_the_order_of_claims(
+    database: Database,
+) -> None:
+    """A claim of another tenant with the account holds one total when the members end."""
+    owner = await make_live(database)
+    harness, look = await live_chunks(database, owner, Scripted(name=named()))
+    chunk = await harness.chunk(8)
+    await harness.send(chunk)
+    low, high = (choose(chunk.members, key=lambda id: id % SHARDS) for choose in (min, max))
+    await harness.tell_all([high], ReportStatus.DELIVERED, provider=harness.account)
+    await harness.tell_all([low], ReportStatus.UNDELIVERED, provider=harness.account)
+    lock = text(
+        "SELECT 1 FROM spending_day WHERE tenant_id = 0 AND account = :a AND shard = :s FOR UPDATE"
+    )
+    async with database.transaction() as db:
+        await db.execute(lock, {"a": harness.account, "s": low % SHARDS})
+        ending = asyncio.create_task(harness.end(chunk))
+        await asyncio.wait({ending}, timeout=0.5)
+        await db.execute(lock, {"a": harness.account, "s": high % SHARDS})
+    assert (await ending).ended == {"DELIVERED": 1, "UNDELIVERED": 1}
     await look.check_sums()
 
 

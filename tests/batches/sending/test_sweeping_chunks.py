@@ -101,6 +101,31 @@ async def test_a_chunk_with_stalled_members_is_started_once(
     assert (await sweep(harness, client)).started == 0
 
 
+async def test_as_many_chunks_are_taken_as_rows_of_other_tasks(
+    harness: ChunkHarness, client: Client
+) -> None:
+    chunks = [await harness.chunk(3) for _ in range(4)]
+    await make_due(harness)
+    taken = await chunk_sweep(harness, client).take(datetime.now(UTC) + timedelta(seconds=1), 6)
+    assert sorted(start.chunk_id for start in taken) == [chunk.chunk_id for chunk in chunks]
+    assert (
+        await chunk_sweep(harness, client).take(datetime.now(UTC) + timedelta(seconds=1), 6) == []
+    )
+
+
+async def test_no_more_chunks_are_taken_than_can_be_started_at_once(
+    harness: ChunkHarness, client: Client
+) -> None:
+    chunks = [await harness.chunk(1) for _ in range(7)]
+    await make_due(harness)
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    sweep_of_chunks = chunk_sweep(harness, client)
+    parts = [await sweep_of_chunks.take(now, 3) for _ in range(4)]
+    assert [len(part) for part in parts] == [3, 3, 1, 0]
+    taken = [start.chunk_id for part in parts for start in part]
+    assert sorted(taken) == [chunk.chunk_id for chunk in chunks]
+
+
 async def test_members_are_not_started_one_by_one(harness: ChunkHarness, client: Client) -> None:
     await harness.chunk(3)
     alone = await harness.accept()

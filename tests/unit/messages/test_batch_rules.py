@@ -75,7 +75,7 @@ LIMITS = st.lists(
 
 @given(LIMITS, st.lists(st.integers(0, 400), max_size=30))
 def test_sends_are_counted_up_to_every_limit(limits: list[Limit], gaps: list[int]) -> None:
-    times, now = SendTimes(sent_at=()), NOW
+    times, now = SendTimes(sent_at=(), expires_at=NOW), NOW
     sent: list[datetime] = []
     for gap in gaps:
         now += gap * HOUR / 10

@@ -166,8 +166,7 @@ async def _write(
         )
     if members and not await acceptance.insert_members(db, batch, members, deciding.funds):
         raise KeysUsed
-    if not await deciding.destinations.write(db, batch.tenant_id):
-        raise PageOvertaken
+    await deciding.destinations.write(db, batch.tenant_id)
     refused = sum(decision.code is not None for decision in decided)
     is_last = await decisions.decide_lines(db, batch, decided, now=now, sweep_at=now + grace)
     return DecidedPage(

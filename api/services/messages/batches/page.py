@@ -1,6 +1,6 @@
 """The lines of a page that are ready to be decided, and the counting of their destinations."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from api.http.idempotency import IdempotentRequest
@@ -28,15 +28,13 @@ class LockedDestinations:
     """When the limited destinations of a page's messages were sent to, under their locks."""
 
     times: dict[Place, SendTimes] = field(default_factory=dict)
-    locked: Collection[Place] = ()
     known: set[str] = field(default_factory=set)
     """Contact keys that are not counted for a prefix."""
-    changed: set[Place] = field(default_factory=set)
 
     def wait(self, message: NewMessage) -> int:
         """Return 0 if a message is within every limit, else the seconds until one is."""
         for destination in self._counted(message):
-            wait = self._of(destination).wait(destination.limits, message.accepted_at)
+            wait = self.times[destination.place].wait(destination.limits, message.accepted_at)
             if wait:
                 return wait
         return 0
@@ -44,23 +42,17 @@ class LockedDestinations:
     def count(self, message: NewMessage) -> None:
         """Count a message that is accepted."""
         for destination in self._counted(message):
-            self._of(destination).count(destination.limits, message.accepted_at)
-            self.changed.add(destination.place)
+            self.times[destination.place].count(destination.limits, message.accepted_at)
         self.known.add(message.contact_key)
 
     def _counted(self, message: NewMessage) -> list[Destination]:
         is_known = message.contact_key in self.known
         return [d for d in message.destinations if not (is_known and d.merchant_id)]
 
-    def _of(self, destination: Destination) -> SendTimes:
-        return self.times.setdefault(destination.place, SendTimes(sent_at=()))
-
-    async def write(self, db: WriteSession, tenant_id: int) -> bool:
-        """Write what was counted; False if the transaction must be rolled back."""
-        if not self.changed:
-            return True
-        windows = {place: self.times[place] for place in sorted(self.changed)}
-        return await destinations.write_windows(db, tenant_id, windows, locked=self.locked)
+    async def write(self, db: WriteSession, tenant_id: int) -> None:
+        """Write what was counted."""
+        if self.times:
+            await destinations.write_windows(db, tenant_id, self.times)
 
 
 async def lock_destinations(
@@ -70,11 +62,11 @@ async def lock_destinations(
     places = {d.place for message in messages for d in message.destinations}
     if not places:
         return LockedDestinations()
-    times = await destinations.lock_windows(db, batch.tenant_id, sorted(places))
+    times = await destinations.lock_windows(db, batch.tenant_id, places, messages[0].accepted_at)
     known = await destinations.known_recipients(
         db,
         tenant_id=batch.tenant_id,
         merchant_id=batch.merchant_id,
         contact_keys={message.contact_key for message in messages},
     )
-    return LockedDestinations(times=times, locked=frozenset(times), known=known)
+    return LockedDestinations(times=times, known=known)

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from models.enums import WAITING, MessageStatus
-from models.queries.messages.batches.chunk_settlement import end_alike
-from models.queries.messages.settlement import values_of
-from models.queries.messages.settlement_facts import LockedMessage, lock_several_for_settlement
+from models.queries.messages.batches.chunk_settlement import end_several
+from models.queries.messages.settlement_facts import lock_several_for_settlement
 from models.rules.messages.settlement import End
 from models.session import WriteSession
 
@@ -25,12 +23,7 @@ async def cancel_some(
     locked = await lock_several_for_settlement(db, tenant_id=tenant_id, message_ids=message_ids)
     month = min((message.month for message in locked), default="")
     looked_at = [message for message in locked if message.month == month]
-    alike: dict[tuple[Any, ...], list[LockedMessage]] = {}
-    for message in looked_at:
-        if not message.completed and message.facts.status in WAITING:
-            values = values_of(message, _END, now, ())
-            alike.setdefault((message.funded, *values.values()), []).append(message)
-    for messages in alike.values():
-        await end_alike(db, messages, values_of(messages[0], _END, now, ()), _END)
-    canceled = {message.message_id for messages in alike.values() for message in messages}
+    waiting = [m for m in looked_at if not m.completed and m.facts.status in WAITING]
+    await end_several(db, [(message, _END) for message in waiting], now)
+    canceled = {message.message_id for message in waiting}
     return canceled, {message.message_id for message in looked_at} or set(message_ids)

@@ -1,16 +1,19 @@
-"""Ends several messages alike: status, ledger, usage and totals in one statement."""
+"""Ends several messages: status, ledger, usage and totals of equal ones in one statement."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from models.enums import OPEN, TERMINAL
 from models.queries.accounts.spending import book
 from models.queries.billing.allowances import LIMIT
 from models.queries.billing.usage_days import DayIsClosed
 from models.queries.billing.usage_posting import TOO_LATE, lock_days
-from models.queries.messages.settlement import LedgerBroken, warn
+from models.queries.messages.settlement import LedgerBroken, values_of, warn
 from models.queries.messages.settlement_facts import LockedMessage
 from models.queries.messages.status_steps import may_step
 from models.rules.billing.periods import day_of
@@ -117,39 +120,75 @@ _END = text(
 )
 
 
-async def end_alike(
-    db: WriteSession, messages: Sequence[LockedMessage], values: Mapping[str, Any], end: End
-) -> int:
-    """End messages whose `values_of` are the same; return how many had not ended before.
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Messages that end with the same values."""
+
+    end: End
+    values: Mapping[str, Any]
+    messages: list[LockedMessage] = field(default_factory=list)
+
+
+async def end_several(
+    db: WriteSession,
+    ends: Iterable[tuple[LockedMessage, End]],
+    now: datetime,
+    *,
+    price_reporters: Collection[str] = (),
+) -> Counter[str]:
+    """End messages, each as `end_message` does; return how many had not ended before, by status.
 
     Their locks were taken together. Messages of another month must not be ended in the same
-    transaction, and those of an earlier day first.
+    transaction. Messages with equal values are one statement, those of an earlier day first. What
+    they cost is booked once, after all of them: it locks rows that the claims of other tenants lock
+    too, in one order.
 
     Raises:
         LedgerBroken: a bug.
         DayIsClosed: the clock of this process is slow; a retry succeeds.
     """
-    first = messages[0]
+    groups = _groups(ends, now, price_reporters)
+    rows = [await _end(db, group) for group in groups]
+    ended = [(group, row) for group, row in zip(groups, rows, strict=True) if row.booked]
+    guarded = [m for group, _ in ended for m in group.messages if m.guarded]
+    if guarded:
+        ids = [message.message_id for message in guarded]
+        await book(db, tenant_id=guarded[0].tenant_id, message_ids=ids)
+    counts: Counter[str] = Counter()
+    for group, row in ended:
+        await warn(db, group.messages[0], group.end, row, group.values, ended=row.booked)
+        counts[group.end.status] += row.booked
+    return counts
+
+
+def _groups(
+    ends: Iterable[tuple[LockedMessage, End]], now: datetime, price_reporters: Collection[str]
+) -> list[_Group]:
+    """Return the messages by what is written; the days are locked in this order."""
+    groups: dict[tuple[Any, ...], _Group] = {}
+    for message, end in ends:
+        values = values_of(message, end, now, price_reporters)
+        group = groups.setdefault((message.funded, *values.values()), _Group(end, values))
+        group.messages.append(message)
+    return sorted(groups.values(), key=lambda group: (str(group.end.day), group.end.status))
+
+
+async def _end(db: WriteSession, group: _Group) -> Row[Any]:
+    first, end = group.messages[0], group.end
     if end.day is not None:
-        await lock_days(db, first, {end.day, day_of(values["now"])})
+        await lock_days(db, first, {end.day, day_of(group.values["now"])})
     row = (
         await db.execute(
             _END,
             {
-                **values,
-                "message_ids": [message.message_id for message in messages],
-                "receipts": [id for message in messages for id in message.receipts],
+                **group.values,
+                "message_ids": [message.message_id for message in group.messages],
+                "receipts": [id for message in group.messages for id in message.receipts],
             },
         )
     ).one()
-    ended: int = row.booked
-    if row.moved != ended:
+    if row.moved != row.booked:
         raise LedgerBroken
-    if ended and row.too_late:
+    if row.booked and row.too_late:
         raise DayIsClosed
-    guarded = [message.message_id for message in messages if message.guarded]
-    if ended and guarded:
-        await book(db, tenant_id=first.tenant_id, message_ids=guarded)
-    if ended:
-        await warn(db, first, end, row, values, ended=ended)
-    return ended
+    return row
