@@ -113,7 +113,7 @@ async def insert_batch(db: WriteSession, batch: NewBatch) -> int:
     raise RuntimeError("no free public id was drawn")
 
 
-# One array for all requests is sent as text without being quoted once more.
+# One array for all requests is sent as text without being quoted once more. `json` keeps the text.
 _INSERT_LINES: Final = text(
     """
     INSERT INTO batch_line (tenant_id, batch_id, line, request, idempotency_key)
