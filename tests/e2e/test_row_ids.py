@@ -30,6 +30,8 @@ IN_INPUTS: Final = frozenset(
         "sender_id",
         "credential_id",
         "endpoint_id",
+        "batch_id",
+        "chunk_id",
     }
 )
 """Fields of workflow and step inputs that contain row ids."""
@@ -45,6 +47,8 @@ KINDS: Final = frozenset(
         "buy-number",
         "sweeper",
         "deliver-webhooks",
+        "send-batch",
+        "send-chunk",
     }
 )
 
@@ -64,6 +68,14 @@ async def everything_once(integrator: Integrator) -> None:
     assert (await integrator.post("/messages/voice", call)).status_code == 200
     mailed = await integrator.post("/messages/email", {**mail, "type": "TRANSACTIONAL"})
     assert mailed.status_code == 200, mailed.text
+    lines = [{"to": number(), "message": "Hello", "type": "REMINDER"} for _ in range(6)]
+    batch = {"merchantId": merchant, "channel": "SMS", "messages": lines}
+    sent = await integrator.post("/messages/batch", batch)
+    assert sent.status_code == 200, sent.text
+    canceled_batch = {**batch, "messages": [{**line, "sendAt": later} for line in lines]}
+    stored = await integrator.post("/messages/batch", canceled_batch)
+    path = f"/messages/batch/{stored.json()['batchId']}/cancel"
+    assert (await integrator.post(path, None)).status_code == 200
     buyer = Buyer(integrator)
     assert (await buyer.upgrade("pm_123", key="credits")).status_code == 200
     assert (await integrator.get(f"/voice/provisioning?merchantId={merchant}")).status_code == 200

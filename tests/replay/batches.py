@@ -39,9 +39,9 @@ _BATCHES: Final = {
     "canceled": _Script(
         accept=[_PAGE, _SLOW, _CANCELED],
         cancel=[
-            CancelMembersResult(canceled=50, last=50),
+            CancelMembersResult(canceled=50, more=True),
             _AWAY,
-            CancelMembersResult(canceled=10, last=None),
+            CancelMembersResult(canceled=10, more=False),
         ],
         cancel_after=1,
     ),

@@ -25,7 +25,7 @@ MORE = AcceptLinesResult(accepted=500)
 FULL = AcceptLinesResult(wait=timedelta(seconds=10))
 DONE = AcceptLinesResult(accepted=3, decided=True)
 CANCELED = AcceptLinesResult(refused=3, decided=True, canceled=True)
-NOBODY = CancelMembersResult(canceled=0, last=None)
+NOBODY = CancelMembersResult(canceled=0, more=False)
 
 
 async def play(harness: Harness) -> WorkflowHandle[SendBatch, None]:
@@ -83,16 +83,14 @@ async def test_the_messages_of_a_canceled_batch_are_canceled_page_by_page(
     accept, _ = fake(steps.accept_lines, MORE, CANCELED)
     cancel, asked = fake(
         steps.cancel_members,
-        CancelMembersResult(canceled=200, last=1200),
-        CancelMembersResult(canceled=150, last=1400),
+        CancelMembersResult(canceled=200, more=True),
+        CancelMembersResult(canceled=150, more=True),
         NOBODY,
     )
     async with harness(accept, cancel, cached=cached) as running:
         await play(running)
-    assert asked == [
-        CancelMembersStep(tenant_id=3, batch_id=7, public_id=70, merchant_id=5, after=after)
-        for after in (0, 1200, 1400)
-    ]
+    step = CancelMembersStep(tenant_id=3, batch_id=7, public_id=70, merchant_id=5)
+    assert asked == [step] * 3
 
 
 async def test_a_cancellation_while_the_last_lines_are_accepted_is_not_lost(

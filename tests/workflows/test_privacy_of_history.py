@@ -67,7 +67,7 @@ _ALLOWED = {
     *("finding", "ending", "status", "completed", "moved", "settled"),
     *("payment_id", "accepted_at", "next_action", "retry_after"),
     *("news_wait", "retry_every", "horizon", "mismatch_wait", "refund_wait"),
-    *("batch_id", "accepted", "refused", "decided", "canceled", "wait", "after", "last"),
+    *("batch_id", "accepted", "refused", "decided", "canceled", "wait", "more"),
 }
 _WORD = re.compile(r"[A-Z_]+|[a-z-]+")
 _TIME = re.compile(r"-?P[0-9DTHMS.]+|\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)")

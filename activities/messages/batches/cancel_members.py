@@ -43,21 +43,20 @@ class CancelingMembers:
 
     @activity.defn(name="cancel_members")
     async def cancel_members(self, step: CancelMembersStep) -> CancelMembersResult:
-        """Cancel the next waiting messages, by ascending id.
+        """Cancel waiting messages by ascending id, up to a few pages of them.
 
         Idempotent: a message that does not wait any more is left as it is.
         """
-        canceled = 0
-        last: int | None = step.after
+        canceled = last = 0
         async with heartbeats():
             for _ in range(_PAGES):
-                members = await self._list(step, after=last or 0)
-                canceled += await self._cancel(step, members)
-                last = members[-1].identity.message_id if members else None
-                if last is None:
+                members = await self._list(step, after=last)
+                if not members:
                     await self._note(step)
-                    break
-        return CancelMembersResult(canceled=canceled, last=last)
+                    return CancelMembersResult(canceled=canceled, more=False)
+                canceled += await self._cancel(step, members)
+                last = members[-1].identity.message_id
+        return CancelMembersResult(canceled=canceled, more=True)
 
     async def _list(self, step: CancelMembersStep, *, after: int) -> Sequence[WaitingMember]:
         async with self._database.read() as db:

@@ -117,7 +117,7 @@ async def test_a_canceled_batch_whose_workflow_has_ended_gets_another(
         repeat_last=True,
     )
     cancel, canceled = fake(
-        steps.cancel_members, CancelMembersResult(canceled=0, last=None), repeat_last=True
+        steps.cancel_members, CancelMembersResult(canceled=0, more=False), repeat_last=True
     )
     handle = client.get_workflow_handle(batch.start.workflow_id)
     async with Worker(

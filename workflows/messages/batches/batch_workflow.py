@@ -65,17 +65,16 @@ class SendBatch:
             )
 
     async def _cancel_members(self) -> None:
-        """Cancel the waiting messages, in the order of their ids."""
-        after: int | None = 0
-        while after is not None:
-            step = CancelMembersStep(
-                tenant_id=self._input.tenant_id,
-                batch_id=self._input.batch_id,
-                public_id=self._input.public_id,
-                merchant_id=self._input.merchant_id,
-                after=after,
-            )
-            page = await workflow.execute_activity(
+        """Cancel the waiting messages until none waits."""
+        step = CancelMembersStep(
+            tenant_id=self._input.tenant_id,
+            batch_id=self._input.batch_id,
+            public_id=self._input.public_id,
+            merchant_id=self._input.merchant_id,
+        )
+        more = True
+        while more:
+            result = await workflow.execute_activity(
                 steps.cancel_members, step, **policies.CANCEL_MEMBERS
             )
-            after = page.last
+            more = result.more

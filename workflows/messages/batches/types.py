@@ -45,19 +45,17 @@ class AcceptLinesResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelMembersStep:
-    """A canceled batch whose waiting messages are to be canceled, after the message `after`."""
+    """A canceled batch whose waiting messages are to be canceled."""
 
     tenant_id: int
     batch_id: int
     public_id: int
     merchant_id: int
-    after: int = 0
-    """Row id of the last message of the previous page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelMembersResult:
-    """Messages of one page that were canceled; `last` is None if no message was left."""
+    """Messages that one run of the step canceled, and whether others may still wait."""
 
     canceled: int
-    last: int | None
+    more: bool
