@@ -6,7 +6,7 @@ from cli.worker.queue_names import check_queue_names, is_served
 from models.configuration.environment_settings import BadSettings
 
 KNOWN = [
-    *("housekeeping", "messages", "money", "providers", "registration", "webhooks"),
+    *("batches", "housekeeping", "messages", "money", "providers", "registration", "webhooks"),
     *("provider-relay", "provider-simulator"),
 ]
 ACCOUNTS = {"simulator", "relay"}
