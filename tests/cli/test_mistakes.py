@@ -83,8 +83,8 @@ def test_a_task_queue_that_does_not_exist_is_refused_with_the_list() -> None:
     assert (code, text) == (
         2,
         "hexavox: --queue mony: there is no such task queue; did you mean money?\n"
-        "hexavox: The task queues are batches, housekeeping, messages, money, providers, registration, "
-        "webhooks, provider-simulator\n",
+        "hexavox: The task queues are batches, housekeeping, messages, money, providers, "
+        "registration, webhooks, provider-simulator\n",
     )
 
 
