@@ -183,11 +183,11 @@ _WRITE_WINDOWS = text(
 
 _DELETE_UNUSED = text(
     """
-    DELETE FROM destination_window w
-     USING unnest(CAST(:merchants AS bigint[]), CAST(:keys AS text[]))
-           AS unused (merchant_id, destination_key)
-     WHERE w.tenant_id = :tenant_id AND w.merchant_id = unused.merchant_id
-       AND w.destination_key = unused.destination_key
+    DELETE FROM destination_window
+     WHERE tenant_id = :tenant_id AND (merchant_id, destination_key) IN (
+           SELECT unused.merchant_id, unused.destination_key
+             FROM unnest(CAST(:merchants AS bigint[]), CAST(:keys AS text[]))
+                  AS unused (merchant_id, destination_key))
     """
 )
 
