@@ -26,8 +26,10 @@ TIMED_OUT = (408, "REQUEST_TIMEOUT")
 
 @pytest.fixture(scope="module")
 def hasty(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with short timeouts."""
+    """A server with short timeouts, whose pages are built."""
     with serving(database_url, tmp_path_factory.mktemp("hasty"), LIMITS) as server:
+        # At the first request, which takes longer than a slow client is waited for here.
+        assert server.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
         yield server
 
 
