@@ -72,6 +72,7 @@ async def test_the_quickstart_works_verbatim_and_the_otp_arrives(
         },
     )
 
+    earlier = await harness.deliveries("+18135551234")  # of other tests, to the guide's number
     sent = await harness.http.post(
         f"{api}/messages/sms",
         content=SMS,
@@ -91,9 +92,8 @@ async def test_the_quickstart_works_verbatim_and_the_otp_arrives(
     report = (await integrator.get(f"/reports/usage?{days}")).json()
     assert (report["totalSmsCount"], report["freshnessState"]) == (1, "PROVISIONAL")
     copies = await harness.deliveries("+18135551234")
-    assert [(copy["channel"], copy["content"]) for copy in copies] == [
-        ("SMS", "Your OTP is 123456")
-    ]
+    new = [copy for copy in copies if copy not in earlier]
+    assert [(copy["channel"], copy["content"]) for copy in new] == [("SMS", "Your OTP is 123456")]
     assert await integrator.movements(message_id) == {"HOLD": (1, 0), "CAPTURE": (1, 0)}
     gym = (await integrator.get("/merchants/gym-a")).json()
     assert gym["usage"]["smsUsed"] == 1
