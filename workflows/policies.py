@@ -33,6 +33,9 @@ def gap_after(attempt: int) -> timedelta:
     return min(_RETRY.initial_interval * (1 << min(attempt - 1, 16)), _RETRY.maximum_interval)
 
 
+TASK_TIMEOUT: Final = timedelta(seconds=5)
+"""Of a workflow's tasks: the longest delay of the workflow when its worker is killed."""
+
 _SCHEDULE_TIMEOUT: Final = timedelta(minutes=5)
 """An activity that fails for this long returns to the workflow, which checks its horizon."""
 

@@ -153,7 +153,7 @@ FAULTS: Final = (
     Fault(
         "a settlement writes to a closed day",
         _BOOKING,
-        "USED",
+        "posting",
         "THEN CAST(:today AS date) ELSE",
         "THEN CAST(:day AS date) ELSE",
         _CLOSING,

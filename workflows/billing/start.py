@@ -4,7 +4,7 @@ Not workflow code: it calls the Temporal server through the given client.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import (
@@ -18,12 +18,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from models.enums import Channel, PaymentStatus
 from models.rules.waits import PaymentWaits
-from workflows import names
+from workflows import names, policies
 from workflows.billing.types import UpgradeInput
 from workflows.billing.workflow import Upgrade
-
-_TASK_TIMEOUT = timedelta(seconds=5)
-"""Longest delay of a purchase when its worker is killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +70,7 @@ async def start_upgrade(
             ),
             id=upgrade.workflow_id,
             task_queue=names.MONEY,
-            task_timeout=_TASK_TIMEOUT,
+            task_timeout=policies.TASK_TIMEOUT,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=reuse,
             search_attributes=_search_attributes(upgrade),

@@ -20,12 +20,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from models.enums import MessageStatus
 from models.rules.messages.identity import SendStart
 from models.rules.waits import SendWaits
-from workflows import names
+from workflows import names, policies
 from workflows.messages.types import SendInput
 from workflows.messages.workflow import SendMessage
-
-_TASK_TIMEOUT = timedelta(seconds=5)
-"""Longest delay of a send when its worker is killed."""
 
 
 async def start_send(
@@ -52,7 +49,7 @@ async def start_send(
             ),
             id=send.workflow_id,
             task_queue=names.MESSAGES,
-            task_timeout=_TASK_TIMEOUT,
+            task_timeout=policies.TASK_TIMEOUT,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=reuse,
             start_delay=delay,

@@ -5,7 +5,6 @@ Not workflow code: it calls the Temporal server through the given client.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle
@@ -14,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from models.rules.registration.vocabulary import RegistrationKind, RegistrationOperation
 from models.rules.waits import RegistrationWaits
-from workflows import names
+from workflows import names, policies
 from workflows.registration.registration_base import RegistrationBase
 from workflows.registration.types import RegistrationInput
 from workflows.registration.workflow import (
@@ -24,8 +23,6 @@ from workflows.registration.workflow import (
     RegisterCampaign,
     ReturnNumber,
 )
-
-_TASK_TIMEOUT: Final = timedelta(seconds=5)
 
 _WORKFLOWS: Final[Mapping[RegistrationOperation, tuple[str, Any]]] = {
     RegistrationOperation.REGISTER_BRAND: ("register-brand", RegisterBrand),
@@ -76,7 +73,7 @@ async def start_registration(
         ),
         id=registration.workflow_id,
         task_queue=names.REGISTRATION,
-        task_timeout=_TASK_TIMEOUT,
+        task_timeout=policies.TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         search_attributes=TypedSearchAttributes(
             [

@@ -3,17 +3,12 @@
 Not workflow code: it calls the Temporal server through the given client.
 """
 
-from datetime import timedelta
-
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
-from workflows import names
+from workflows import names, policies
 from workflows.senders.types import SenderQueueStep
 from workflows.senders.workflow import SenderQueue
-
-_TASK_TIMEOUT = timedelta(seconds=5)
-"""Longest delay of a sender's queue when its worker is killed."""
 
 
 async def start_sender_queue(
@@ -30,7 +25,7 @@ async def start_sender_queue(
         queue,
         id=names.sender_queue_id(queue.tenant_id, queue.sender_public_id, queue.channel),
         task_queue=names.HOUSEKEEPING,
-        task_timeout=_TASK_TIMEOUT,
+        task_timeout=policies.TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary="grants slots of a rate-limited sender",
         start_signal=SenderQueue.message_queued.__name__ if message_queued else None,

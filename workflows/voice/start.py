@@ -3,17 +3,12 @@
 Not workflow code: it calls the Temporal server through the given client.
 """
 
-from datetime import timedelta
-
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 
-from workflows import names
+from workflows import names, policies
 from workflows.voice.types import ProvisionInput
 from workflows.voice.workflow import ProvisionVoice
-
-_TASK_TIMEOUT = timedelta(seconds=5)
-"""Longest delay of a new password when its worker is killed."""
 
 
 async def start_provisioning(client: Client, user: ProvisionInput) -> None:
@@ -23,7 +18,7 @@ async def start_provisioning(client: Client, user: ProvisionInput) -> None:
         user,
         id=names.provision_id(user.tenant_id, user.public_id, user.version),
         task_queue=names.REGISTRATION,
-        task_timeout=_TASK_TIMEOUT,
+        task_timeout=policies.TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         search_attributes=TypedSearchAttributes(
             [SearchAttributePair(names.TENANT, user.tenant_id)]

@@ -3,9 +3,6 @@
 Not workflow code: it calls the Temporal server through the given client.
 """
 
-from datetime import timedelta
-from typing import Final
-
 from temporalio.client import Client
 from temporalio.common import (
     Priority,
@@ -14,12 +11,9 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
 )
 
-from workflows import names
+from workflows import names, policies
 from workflows.webhooks.types import WebhookEndpointInput
 from workflows.webhooks.workflow import DeliverWebhooks
-
-_TASK_TIMEOUT: Final = timedelta(seconds=5)
-"""Longest delay of a delivery when its worker is killed."""
 
 
 async def wake_webhooks(client: Client, endpoint: WebhookEndpointInput) -> None:
@@ -29,7 +23,7 @@ async def wake_webhooks(client: Client, endpoint: WebhookEndpointInput) -> None:
         endpoint,
         id=names.deliver_webhooks_id(endpoint.tenant_id, endpoint.public_id),
         task_queue=names.WEBHOOKS,
-        task_timeout=_TASK_TIMEOUT,
+        task_timeout=policies.TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         start_signal=DeliverWebhooks.event_recorded.__name__,
         search_attributes=TypedSearchAttributes(

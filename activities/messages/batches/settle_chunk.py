@@ -95,17 +95,15 @@ class ChunkSettlement:
     async def _settle_some(
         self, step: SettleChunkStep, message_ids: Sequence[int], ended: Counter[str]
     ) -> tuple[set[int], list[int]]:
-        """End members of one month in one transaction, because months are locked before days.
+        """End members of the earliest month in one transaction.
 
         Returns the ids that were looked at, and those whose reports do not decide.
         """
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "settle")
         async with self._database.transaction(lock_scope) as db:
-            locked = await settlement_facts.lock_several_for_settlement(
+            messages = await settlement_facts.lock_several_for_settlement(
                 db, tenant_id=step.tenant_id, message_ids=message_ids
             )
-            month = min((message.month for message in locked), default="")
-            messages = [message for message in locked if message.month == month]
             ends = [(one, self._end_of(one)) for one in messages if not one.completed]
             counts = await chunk_settlement.end_several(
                 db,

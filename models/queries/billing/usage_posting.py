@@ -13,9 +13,20 @@ from models.rules.billing.pricing import billed_by_aws
 from models.rules.messages.settlement import End
 from models.session import WriteSession
 
-# An accepted message counts in the usage of its day, or of today if that day is closed; so does its
-# outcome. Must follow a part named `ended`.
-USED: Final = """
+
+def posting(*, message_id: str, totals: str, messages: str) -> str:
+    """Return the SQL that records usage and adds it to a day, for what a part `ended` returns.
+
+    An accepted message counts in the usage of its day, or of today if that day is closed; so does
+    its outcome.
+
+    Args:
+        message_id: SQL of the id of a message of `ended`.
+        totals: SQL of what is added to a day, from its number of messages on, with the FROM clause
+            over `used`.
+        messages: SQL of the number of messages that is added to a day that has a row.
+    """
+    return f"""
     counted AS (
         SELECT CASE WHEN EXISTS (SELECT 1 FROM usage_closing
                                   WHERE tenant_id = :tenant_id AND day = CAST(:day AS date))
@@ -26,7 +37,7 @@ USED: Final = """
                (tenant_id, message_id, merchant_id, channel, provider, day, units, country,
                 cost_units, cost, carrier_fee, markup, priced_by, gap, state, recorded_at,
                 price_due_at)
-        SELECT :tenant_id, :message_id, :merchant_id, :channel, :provider, counted.day,
+        SELECT :tenant_id, {message_id}, :merchant_id, :channel, :provider, counted.day,
                :captured, :country, :cost_units, :cost, :carrier_fee, :markup, :priced_by, :gap,
                :usage_state, :now, :price_due_at
           FROM ended, counted
@@ -36,20 +47,39 @@ USED: Final = """
         INSERT INTO usage_day AS t
                (tenant_id, day, merchant_id, channel, messages, units, aws_cost, provider_cost,
                 carrier_fees, markup, delivered, failed)
-        SELECT tenant_id, day, merchant_id, channel, 1, units,
-               CASE WHEN :aws THEN cost + carrier_fee ELSE 0 END,
-               CASE WHEN :aws THEN 0 ELSE cost + carrier_fee END, carrier_fee, markup,
-               :delivered, :failed
-          FROM used
+        SELECT tenant_id, day, merchant_id, channel, {totals}
         ON CONFLICT (tenant_id, day, merchant_id, channel) DO UPDATE
-           SET messages = t.messages + 1, units = t.units + excluded.units,
+           SET messages = t.messages + {messages}, units = t.units + excluded.units,
                aws_cost = t.aws_cost + excluded.aws_cost,
                provider_cost = t.provider_cost + excluded.provider_cost,
                carrier_fees = t.carrier_fees + excluded.carrier_fees,
                markup = t.markup + excluded.markup,
                delivered = t.delivered + excluded.delivered,
                failed = t.failed + excluded.failed
-    )"""
+    )"""  # noqa: S608 - no input in it
+
+
+USED: Final = posting(
+    message_id=":message_id",
+    totals="""1, units,
+               CASE WHEN :aws THEN cost + carrier_fee ELSE 0 END,
+               CASE WHEN :aws THEN 0 ELSE cost + carrier_fee END, carrier_fee, markup,
+               :delivered, :failed
+          FROM used""",
+    messages="1",
+)
+"""The posting of one message."""
+
+USED_BY_SEVERAL: Final = posting(
+    message_id="ended.id",
+    totals="""count(*), sum(units),
+               CASE WHEN :aws THEN sum(cost + carrier_fee) ELSE 0 END,
+               CASE WHEN :aws THEN 0 ELSE sum(cost + carrier_fee) END, sum(carrier_fee),
+               sum(markup), count(*) * :delivered, count(*) * :failed
+          FROM used GROUP BY tenant_id, day, merchant_id, channel""",
+    messages="excluded.messages",
+)
+"""The posting of messages with equal values, whose ids a part `ended` returns."""
 
 # The outcome of a message that has a usage record already. Must follow `USED`.
 LATE_OUTCOME: Final = """

@@ -158,8 +158,14 @@ async def lock_for_settlement(
 async def lock_several_for_settlement(
     db: WriteSession, *, tenant_id: int, message_ids: Sequence[int]
 ) -> list[LockedMessage]:
-    """Lock messages of a tenant, the lowest id first, and read their settlement facts."""
-    return await _lock(db, tenant_id, message_ids, 0)
+    """Lock messages of a tenant, the lowest id first, and read their settlement facts.
+
+    Only those of the earliest month are returned: a transaction ends messages of one month, because
+    months are locked before days.
+    """
+    locked = await _lock(db, tenant_id, message_ids, 0)
+    month = min((message.month for message in locked), default="")
+    return [message for message in locked if message.month == month]
 
 
 async def _lock(

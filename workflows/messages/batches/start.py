@@ -3,9 +3,6 @@
 Not workflow code: it calls the Temporal server through the given client.
 """
 
-from datetime import timedelta
-from typing import Final
-
 from temporalio.client import Client
 from temporalio.common import (
     Priority,
@@ -18,12 +15,9 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from models.rules.messages.batches.identity import BatchStart
 from models.rules.waits import SendWaits
-from workflows import names
+from workflows import names, policies
 from workflows.messages.batches.batch_workflow import SendBatch
 from workflows.messages.batches.types import BatchInput
-
-_TASK_TIMEOUT: Final = timedelta(seconds=5)
-"""Longest delay of a batch when its worker is killed."""
 
 
 async def start_batch(
@@ -56,7 +50,7 @@ async def start_batch(
             ),
             id=batch.workflow_id,
             task_queue=names.BATCHES,
-            task_timeout=_TASK_TIMEOUT,
+            task_timeout=policies.TASK_TIMEOUT,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE if canceled else reuse,
             start_signal=SendBatch.batch_canceled.__name__ if canceled else None,

@@ -3,8 +3,6 @@
 Not workflow code: it calls the Temporal server through the given client.
 """
 
-from datetime import timedelta
-
 from temporalio.client import Client
 from temporalio.common import (
     Priority,
@@ -17,12 +15,9 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from models.rules.messages.batches.identity import ChunkStart
 from models.rules.waits import SendWaits
-from workflows import names
+from workflows import names, policies
 from workflows.messages.batches.chunk_types import ChunkInput
 from workflows.messages.batches.chunk_workflow import SendChunk
-
-_TASK_TIMEOUT = timedelta(seconds=5)
-"""Longest delay of a chunk when its worker is killed."""
 
 
 async def start_chunk(
@@ -46,7 +41,7 @@ async def start_chunk(
             ),
             id=chunk.workflow_id,
             task_queue=names.BATCHES,
-            task_timeout=_TASK_TIMEOUT,
+            task_timeout=policies.TASK_TIMEOUT,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=reuse,
             search_attributes=_search_attributes(chunk),

@@ -18,11 +18,9 @@ async def cancel_some(
     """Cancel messages that still wait; return the canceled ones, and those that were looked at.
 
     They are locked first, by ascending id, as a dispatch locks them, so only one of the two
-    succeeds. Only messages of the earliest month are looked at, because a transaction locks one.
+    succeeds. Only messages of the earliest month are looked at.
     """
-    locked = await lock_several_for_settlement(db, tenant_id=tenant_id, message_ids=message_ids)
-    month = min((message.month for message in locked), default="")
-    looked_at = [message for message in locked if message.month == month]
+    looked_at = await lock_several_for_settlement(db, tenant_id=tenant_id, message_ids=message_ids)
     waiting = [m for m in looked_at if not m.completed and m.facts.status in WAITING]
     await end_several(db, [(message, _END) for message in waiting], now)
     canceled = {message.message_id for message in waiting}

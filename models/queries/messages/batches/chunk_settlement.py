@@ -12,7 +12,7 @@ from models.enums import OPEN, TERMINAL
 from models.queries.accounts.spending import book
 from models.queries.billing.allowances import LIMIT
 from models.queries.billing.usage_days import DayIsClosed
-from models.queries.billing.usage_posting import TOO_LATE, lock_days
+from models.queries.billing.usage_posting import TOO_LATE, USED_BY_SEVERAL, lock_days
 from models.queries.messages.settlement import LedgerBroken, values_of, warn
 from models.queries.messages.settlement_facts import LockedMessage
 from models.queries.messages.status_steps import may_step
@@ -71,41 +71,7 @@ _END = text(
                AS p (kind, units, credits, before)
          WHERE p.units > 0
          ORDER BY turns.turn, p.kind
-    ),
-    counted AS (
-        SELECT CASE WHEN EXISTS (SELECT 1 FROM usage_closing
-                                  WHERE tenant_id = :tenant_id AND day = CAST(:day AS date))
-                    THEN CAST(:today AS date) ELSE CAST(:day AS date) END AS day
-         WHERE CAST(:day AS date) IS NOT NULL
-    ), used AS (
-        INSERT INTO usage_record
-               (tenant_id, message_id, merchant_id, channel, provider, day, units, country,
-                cost_units, cost, carrier_fee, markup, priced_by, gap, state, recorded_at,
-                price_due_at)
-        SELECT :tenant_id, ended.id, :merchant_id, :channel, :provider, counted.day,
-               :captured, :country, :cost_units, :cost, :carrier_fee, :markup, :priced_by, :gap,
-               :usage_state, :now, :price_due_at
-          FROM ended, counted
-        ON CONFLICT (tenant_id, message_id) DO NOTHING
-        RETURNING *
-    ), totals AS (
-        INSERT INTO usage_day AS t
-               (tenant_id, day, merchant_id, channel, messages, units, aws_cost, provider_cost,
-                carrier_fees, markup, delivered, failed)
-        SELECT tenant_id, day, merchant_id, channel, count(*), sum(units),
-               CASE WHEN :aws THEN sum(cost + carrier_fee) ELSE 0 END,
-               CASE WHEN :aws THEN 0 ELSE sum(cost + carrier_fee) END, sum(carrier_fee),
-               sum(markup), count(*) * :delivered, count(*) * :failed
-          FROM used GROUP BY tenant_id, day, merchant_id, channel
-        ON CONFLICT (tenant_id, day, merchant_id, channel) DO UPDATE
-           SET messages = t.messages + excluded.messages, units = t.units + excluded.units,
-               aws_cost = t.aws_cost + excluded.aws_cost,
-               provider_cost = t.provider_cost + excluded.provider_cost,
-               carrier_fees = t.carrier_fees + excluded.carrier_fees,
-               markup = t.markup + excluded.markup,
-               delivered = t.delivered + excluded.delivered,
-               failed = t.failed + excluded.failed
-    ), applied AS (
+    ), {USED_BY_SEVERAL}, applied AS (
         UPDATE receipt SET applied_at = :now FROM ended
          WHERE tenant_id = :tenant_id AND message_id = ended.id AND applied_at IS NULL
            AND receipt.id = ANY(CAST(:receipts AS bigint[]))
