@@ -125,7 +125,7 @@ class UpgradeStarter(Bounded):
         self._queue: StartQueue[UpgradeStart] = StartQueue(
             lambda upgrade: start_upgrade(client, upgrade, waits),
             self._reachability,
-            priority=lambda _: OTP,  # somebody waits for each, as for an OTP
+            priority=lambda _: OTP,  # a person waits for each, as for an OTP
             start_within=start_within.total_seconds(),
         )
 

@@ -70,7 +70,7 @@ def worker(
     queue: Annotated[
         list[str] | None,
         typer.Option(
-            help="Task queue to serve; may be repeated. `providers` stands for the queues of all "
+            help="Task queue to serve; may be repeated. `providers` means the queues of all "
             "accounts. Without it, all queues are served."
         ),
     ] = None,

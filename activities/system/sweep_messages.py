@@ -298,7 +298,7 @@ class Sweeping:
     async def _apply(self, receipt: OpenReceipt) -> bool:
         """Signal the message's workflow, or apply the report here if the workflow has completed.
 
-        The workflow of a chunk looks for the reports of its members by itself.
+        The workflow of a chunk looks for the reports of its members without a signal.
         """
         if receipt.in_chunk and not receipt.completed:
             return False

@@ -57,8 +57,8 @@ async def send_batch(
 
     The body is JSON, or NDJSON (`Content-Type: application/x-ndjson`): one object per line, first
     `merchantId` and `channel`, then each message; empty lines are allowed at the end only. Its
-    structure is checked before the response; each line is then accepted or refused by itself, as a
-    single send would be, and a refused line refuses nothing else. A message without a `key` of its
+    structure is checked before the response; each line is then accepted or refused, as a single
+    send would be, and a refused line refuses nothing else. A message without a `key` of its
     own has the Idempotency-Key of the batch followed by `/` and its line. A retry with the same
     Idempotency-Key returns the same batch with its current state, whether sent as JSON or as
     NDJSON.

@@ -9,7 +9,7 @@ from workflows import names
 from workflows.worker_registry import BY_QUEUE
 
 PROVIDERS: Final = "providers"
-"""Stands for the queues of all accounts, also of those that are added later."""
+"""Means the queues of all accounts, also of those that are added later."""
 
 _PROVIDER: Final = names.provider_queue("")
 
@@ -24,8 +24,8 @@ def is_served(queue: str, named: Collection[str] | None) -> bool:
 def check_queue_names(named: Sequence[str], accounts: Collection[str]) -> None:
     """Check the names that were given to a worker.
 
-    Raises BadSettings for the first that is no task queue, nor that of one of these accounts. It
-    would be served by nobody, and its work would wait.
+    Raises BadSettings for the first that is no task queue, nor that of one of these accounts. No
+    worker would serve it, and its work would wait.
     """
     known = [*sorted([*BY_QUEUE, PROVIDERS]), *map(names.provider_queue, sorted(accounts))]
     for name in named:

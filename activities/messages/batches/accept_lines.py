@@ -22,7 +22,7 @@ _AT_ONCE: Final = 2
 """Batches whose lines one worker accepts at the same time: it takes processor time."""
 
 _TURN_LATER: Final = timedelta(seconds=1)
-"""When a batch is tried again that a busy worker does not accept; it holds no slot meanwhile."""
+"""When a batch is tried again that a busy worker does not accept; until then it holds no slot."""
 
 _CLOCKS_APART: Final = timedelta(minutes=1)
 """How far the clocks of Temporal and of the workers may differ."""

@@ -1,4 +1,4 @@
-"""Cuts long bodies into items while they are received, so that each item is parsed by itself.
+"""Cuts long bodies into items while they are received, so that each item is parsed alone.
 
 Cutting finds only where items begin and end. Item and frame are then parsed strictly, which finds
 every mistake: a JSON text is valid exactly if its items are, and the text without them.

@@ -49,7 +49,7 @@ class SendPolicy:
 def consents_of(merchant_id: str, owner: str, channel: str, keys: str) -> str:
     """Return the SQL of the statuses of contacts; all arguments are SQL, `keys` an array.
 
-    `owner` is the table whose tenant it is. It looks up each contact by itself: for `= ANY` the
+    `owner` is the table whose tenant it is. It looks up each contact alone: for `= ANY` the
     planner prefers to read all consents of the merchant, by the index of lists.
     """
     return f"""

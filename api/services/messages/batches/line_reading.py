@@ -28,7 +28,7 @@ _MERCHANT: Final = "merchantId"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SingleSend:
-    """The single send that a line of one channel stands for."""
+    """The single send that has the same outcome as a line of one channel."""
 
     operation: str
     route: str
@@ -70,7 +70,7 @@ class ReadLine:
 
 
 def read_line(batch: FoundBatch, stored: StoredLine, keys: ContactKeys) -> ReadLine:
-    """Return a line as the single send that it stands for, whose key and fingerprint it has.
+    """Return a line as the single send with the same outcome, whose key and fingerprint it has.
 
     A key that is used in a batch and by a single send is one action.
     """

@@ -97,7 +97,7 @@ async def lock_funds(db: WriteSession, batch: FoundBatch, month: str) -> Funds:
     )
 
 
-# Each key is looked up by itself: for `= ANY` the planner may instead read all messages of the
+# Each key is looked up alone: for `= ANY` the planner may instead read all messages of the
 # tenant, because it expects as few of them as an average tenant has.
 _KNOWN: Final = text(
     """
@@ -115,7 +115,7 @@ async def find_known(
 ) -> dict[str, KnownMessage]:
     """Return the messages that were accepted under keys.
 
-    Call it after `lock_funds`: whoever held these locks before has committed.
+    Call it after `lock_funds`: the transaction that held these locks before has ended.
     """
     rows = await db.execute(
         _KNOWN,
@@ -229,8 +229,8 @@ async def insert_members(
 ) -> bool:
     """Insert messages with their holds and ledger entries; move the funds that were taken.
 
-    False if another transaction has inserted a message with one of the keys meanwhile: the caller
-    must roll back.
+    False if another transaction was first to insert a message with one of the keys: the caller must
+    roll back.
     """
     first = members[0].message
     values = {

@@ -119,8 +119,8 @@ async def claim(
 ) -> None:
     """Write a REQUESTED attempt of each member before its call; the caller holds their locks.
 
-    The chunk looks for reports by itself until `report_wait_until` or until the member leaves: no
-    report signals a workflow. `listed` as in a single claim.
+    The chunk looks for reports until `report_wait_until` or until the member leaves: no report
+    signals a workflow. `listed` as in a single claim.
 
     Raises:
         NotClaimable: a bug.
