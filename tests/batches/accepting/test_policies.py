@@ -27,7 +27,8 @@ async def add_numbers(
 ) -> list[str]:
     """Add numbers to a merchant, every second one registered, or to its tenant's pool."""
     now = datetime.now(UTC)
-    first = 12_135_500_000 + owner.tenant_id % 1000 * 100 + (50 if own else 0)
+    # No other test has numbers of this kind; those of the registry have 555 in them.
+    first = 12_147_000_000 + owner.tenant_id % 20_000 * 100 + (50 if own else 0)
     numbers = [f"+{first + place}" for place in range(count)]
     async with database.transaction() as db:
         db.add_all(
