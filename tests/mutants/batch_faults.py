@@ -108,10 +108,10 @@ FAULTS: Final = (
     ),
     Fault(
         "a day counts the members of a chunk as one message",
-        _SETTLEMENT,
-        "_END",
-        "SET messages = t.messages + excluded.messages",
-        "SET messages = t.messages + 1",
+        "models/queries/billing/usage_posting.py",
+        "USED_BY_SEVERAL",
+        'messages="excluded.messages"',
+        'messages="1"',
         _SETTLE,
     ),
 )
